@@ -1,0 +1,149 @@
+"""The commands of `streetlight`, and what becomes of their errors.
+
+A command only reads its options and hands over to a project; what is heavy to import is imported
+inside of it, so that `streetlight --help` stays quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streetlight.cli.data import app as data
+from streetlight.cli.doctor import doctor
+from streetlight.cli.explain import explain
+from streetlight.cli.options import Epochs, Out, Quiet, Resume, Run, Seed
+from streetlight.errors import StreetlightError, UnknownNameError, UsageError
+
+app = typer.Typer(
+    name="streetlight",
+    help="Deep learning you can see through.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+train = typer.Typer(help="Train a network and leave a folder of results.", no_args_is_help=True)
+app.add_typer(train, name="train")
+app.add_typer(data, name="data")
+app.command("doctor")(doctor)
+app.command("explain")(explain)
+
+
+@app.callback()
+def options(
+    traceback: Annotated[
+        bool, typer.Option("--traceback", help="Show where in the code an error arose.")
+    ] = False,
+) -> None:
+    """Deep learning you can see through."""
+
+
+@train.command("digits")
+def train_digits(
+    seed: Seed = None,
+    epochs: Epochs = None,
+    out: Out = None,
+    quiet: Quiet = False,
+    resume: Resume = None,
+) -> None:
+    """Learn the 1,797 handwritten digits that come with the package (seconds)."""
+    from streetlight.projects import digits
+    from streetlight.projects.run_folder import RunOptions
+
+    digits.train_digits(RunOptions(seed, epochs, out, quiet, resume))
+
+
+@train.command("mnist")
+def train_mnist(
+    book: Annotated[
+        bool, typer.Option("--book", help="Chapters 8 and 9 on the first 1,000 images.")
+    ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="The best dense network on all 60,000.")
+    ] = False,
+    seed: Seed = None,
+    epochs: Epochs = None,
+    out: Out = None,
+    quiet: Quiet = False,
+    resume: Resume = None,
+) -> None:
+    """Learn MNIST: the book's experiments (--book) or the whole set (--full)."""
+    from streetlight.projects import mnist
+    from streetlight.projects.run_folder import RunOptions
+
+    if book and full:
+        raise UsageError("--book and --full are two different runs", fix="give one of them")
+    mnist.train_mnist(RunOptions(seed, epochs, out, quiet, resume), book=book)
+
+
+@train.command("table")
+def train_table(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Table with a header line.")],
+    target: Annotated[str, typer.Option(help="Column to learn.")],
+    seed: Seed = None,
+    epochs: Epochs = None,
+    out: Out = None,
+    quiet: Quiet = False,
+    resume: Resume = None,
+) -> None:
+    """Learn a column of your own table from its other columns."""
+    from streetlight.projects import table
+    from streetlight.projects.run_folder import RunOptions
+
+    table.train_table(file, target, RunOptions(seed, epochs, out, quiet, resume))
+
+
+@app.command()
+def evaluate(run: Run) -> None:
+    """Measure a trained model again on the data that it has never seen."""
+    from streetlight.projects.finished import project_of
+
+    project_of(run).evaluate(run)
+
+
+@app.command()
+def predict(
+    run: Run,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE_OR_CSV...", help="Pictures or tables.")
+    ],
+) -> None:
+    """Ask a trained model about your own pictures (PNG, JPEG) or rows (CSV)."""
+    from streetlight.projects.finished import project_of
+
+    project_of(run).predict(run, files)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code; errors are told in words, not as a traceback."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    show_traceback = "--traceback" in words
+    words = [word for word in words if word != "--traceback"]
+    try:
+        app(words, prog_name="streetlight")
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else 1
+    except KeyboardInterrupt:
+        typer.echo("stopped", err=True)
+        return 130
+    except Exception as error:
+        if show_traceback:
+            raise
+        return tell(error)
+    return 0
+
+
+def tell(error: Exception) -> int:
+    """Print an error for a human being and return the exit code that it stands for."""
+    if isinstance(error, StreetlightError):
+        typer.echo(str(error), err=True)
+        return 2 if isinstance(error, UsageError | UnknownNameError) else 1
+    typer.echo(
+        f"streetlight has failed in a way it should not: {type(error).__name__}: {error}\n"
+        "  fix: run the same command with --traceback and report what it prints",
+        err=True,
+    )
+    return 1
