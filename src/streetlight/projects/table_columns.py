@@ -1,0 +1,207 @@
+"""The columns of a table as a network can take them, and how each of them is encoded.
+
+A number is standardised, x = (value - mean) / spread, and held within 10 spreads of the mean; a
+missing one becomes the median and raises a flag beside it. A text of few values becomes one input per value (one-hot); a text of many values
+becomes the number of a row in an embedding table. All of it is fitted on the training rows alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streetlight.errors import TableError
+from streetlight.projects.table_file import Table
+from streetlight.projects.table_numbers import read_numbers
+
+MOST_CHOICES = 20
+FARTHEST = 10.0
+
+Raw = NDArray[np.float64] | list[str]
+
+
+@dataclass(frozen=True)
+class NumberColumn:
+    """A column of numbers: the median that fills gaps, the mean and the spread.
+
+    >>> column = NumberColumn("age", median=30.0, mean=40.0, spread=10.0, gaps=True)
+    >>> column.encode(np.array([50.0, np.nan])).tolist()
+    [[1.0, 0.0], [-1.0, 1.0]]
+    """
+
+    kind: ClassVar[str] = "number"
+    name: str
+    median: float
+    mean: float
+    spread: float
+    gaps: bool
+
+    @property
+    def width(self) -> int:
+        """How many inputs of the network it fills."""
+        return 1 + self.gaps
+
+    def read(self, table: Table) -> NDArray[np.float64]:
+        """The numbers of this column in another table.
+
+        Raises:
+            TableError: the column is not there, or holds text.
+        """
+        table.require(self.name)
+        values, wrong = read_numbers(table, self.name)
+        if wrong:
+            raise TableError(
+                f"column {self.name!r} holds text: {_examples(table, self.name, wrong)}",
+                expected="numbers, as in the table that was learnt",
+                fix="correct those fields, or leave them empty",
+            )
+        return values
+
+    def encode(self, raw: Raw) -> NDArray[np.float32]:
+        """(rows, width) inputs of the network."""
+        values = np.asarray(raw, dtype=np.float64)
+        missing = np.isnan(values)
+        filled = np.where(missing, self.median, values)
+        inputs = np.clip((filled - self.mean) / self.spread, -FARTHEST, FARTHEST)[:, None]
+        if self.gaps:
+            inputs = np.concatenate([inputs, missing[:, None]], axis=1)
+        return inputs.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class TextColumn:
+    """A column of text: its values in order; one input each, or the rows of an embedding.
+
+    Values that the training rows do not show are all zeros (one-hot) or row 0 (embedding).
+
+    >>> TextColumn("colour", ("blue", "red"), embedded=False).encode(["red", "pink"]).tolist()
+    [[0.0, 1.0], [0.0, 0.0]]
+    >>> TextColumn("colour", ("blue", "red"), embedded=True).encode(["red", "pink"]).tolist()
+    [[2.0], [0.0]]
+    """
+
+    kind: ClassVar[str] = "text"
+    name: str
+    values: tuple[str, ...]
+    embedded: bool
+
+    @property
+    def width(self) -> int:
+        """How many inputs of the network it fills."""
+        return 1 if self.embedded else len(self.values)
+
+    def read(self, table: Table) -> list[str]:
+        """The texts of this column in another table; a TableError if it is not there."""
+        table.require(self.name)
+        return table.texts(self.name)
+
+    def encode(self, raw: Raw) -> NDArray[np.float32]:
+        """(rows, width) inputs of the network."""
+        numbers = {text: number for number, text in enumerate(self.values, 1)}
+        codes = np.array([numbers.get(str(text), 0) for text in raw])
+        if self.embedded:
+            return codes[:, None].astype(np.float32)
+        return (codes[:, None] == np.arange(1, len(self.values) + 1)).astype(np.float32)
+
+
+Column = NumberColumn | TextColumn
+
+
+def read_column(table: Table, name: str) -> Raw:
+    """The numbers of a column, or its texts if it holds text.
+
+    Raises:
+        TableError: numbers and many different texts are mixed, or a number is unusable.
+    """
+    values, wrong = read_numbers(table, name)
+    if not wrong:
+        return values
+    texts = table.texts(name)
+    numbers = int(np.isfinite(values).sum())
+    if numbers < len(wrong):
+        return texts
+    odd = f"{len(wrong)} {'text' if len(wrong) == 1 else 'texts'}"
+    if len(set(texts)) <= MOST_CHOICES:
+        table.notes.append(
+            f"{name}: {odd} among the numbers ({_examples(table, name, wrong)}); "
+            "all its values are taken as names"
+        )
+        return texts
+    raise TableError(
+        f"column {name!r} mixes {numbers} numbers with {odd}: {_examples(table, name, wrong)}",
+        expected="numbers throughout, or text throughout",
+        fix="correct those fields, leave them empty if not known, or take the column out",
+    )
+
+
+def fit_column(name: str, raw: Raw, train: NDArray[np.int64]) -> Column | str:
+    """Fit the encoding of one column to the training rows, or say why it is of no use."""
+    if isinstance(raw, np.ndarray):
+        return _fit_numbers(name, raw, train)
+    return _fit_texts(name, raw, train)
+
+
+def _fit_numbers(name: str, values: NDArray[np.float64], train: NDArray[np.int64]) -> Column | str:
+    shown = values[train]
+    present = shown[np.isfinite(shown)]
+    if not len(present):
+        return "empty"
+    gaps = len(present) < len(shown)
+    spread = float(present.std())
+    if spread == 0 and not gaps:
+        return f"always {label(present[0])}"
+    if not gaps and _numbers_rows(name, values):
+        return "numbers the rows"
+    mean, median = float(present.mean()), float(np.median(present))
+    return NumberColumn(name, median, mean, spread or 1.0, gaps)
+
+
+def _fit_texts(name: str, texts: list[str], train: NDArray[np.int64]) -> Column | str:
+    counts = Counter(texts[row] for row in train)
+    if len(counts) == 1:
+        return f"always {texts[train[0]]!r}"
+    present = counts.total() - counts[""]
+    if len(counts) - ("" in counts) > present / 2:
+        return f"nearly every text differs, such as {next(filter(None, texts))[:30]!r}"
+    if len(counts) <= MOST_CHOICES:
+        return TextColumn(name, tuple(sorted(counts)), embedded=False)
+    often = sorted(text for text, count in counts.items() if count > 1)
+    return TextColumn(name, tuple(often), embedded=True)
+
+
+def _numbers_rows(name: str, values: NDArray[np.float64]) -> bool:
+    """Whether the values count the rows from 0 or 1, or all differ and are called an id."""
+    if not np.all(values == np.rint(values)) or len(np.unique(values)) < len(values):
+        return False
+    words = name.lower().replace("_", " ").replace("-", " ").split()
+    called = "id" in words or "index" in words or name.endswith(("Id", "ID"))
+    return called or bool(values[0] in (0, 1) and np.all(np.diff(values) == 1))
+
+
+def to_plain(column: Column) -> dict[str, Any]:
+    """A column's encoding as plain values, for JSON."""
+    return {"kind": column.kind, **asdict(column)}
+
+
+def from_plain(plain: dict[str, Any]) -> Column:
+    """The column whose plain values these are."""
+    fields = dict(plain)
+    if fields.pop("kind") == "number":
+        return NumberColumn(**fields)
+    return TextColumn(**{**fields, "values": tuple(fields["values"])})
+
+
+def label(value: float) -> str:
+    """A number as a person writes it: 3 rather than 3.0."""
+    return str(int(value)) if value == int(value) else f"{value:g}"
+
+
+def _examples(table: Table, name: str, rows: list[int]) -> str:
+    """A few fields with their lines: 'abc' (line 7), 'x' (line 9), ..."""
+    texts = table.texts(name)
+    shown = ", ".join(f"{texts[row][:30]!r} (line {table.lines[row]})" for row in rows[:3])
+    return shown + (", ..." if len(rows) > 3 else "")
