@@ -125,7 +125,7 @@ def data_sets() -> Iterator[Finding]:
         try:
             files = datasets.status(info.name)
         except StreetlightError as error:
-            yield Finding(info.name, "", f"first see to this: {error.what}")
+            yield Finding(info.name, "", f"see to this first, {error.what}")
             continue
         here = None not in files.values()
         found = whereabouts(info, files) if here else ""

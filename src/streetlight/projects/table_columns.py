@@ -1,8 +1,9 @@
 """The columns of a table as a network can take them, and how each of them is encoded.
 
 A number is standardised, x = (value - mean) / spread, and held within 10 spreads of the mean; a
-missing one becomes the median and raises a flag beside it. A text of few values becomes one input per value (one-hot); a text of many values
-becomes the number of a row in an embedding table. All of it is fitted on the training rows alone.
+missing one becomes the median and raises a flag beside it. A text of few values becomes one input
+per value (one-hot); a text of many values becomes the number of a row in an embedding table. All of
+it is fitted on the training rows alone.
 """
 
 from __future__ import annotations
@@ -188,11 +189,12 @@ def to_plain(column: Column) -> dict[str, Any]:
 
 
 def from_plain(plain: dict[str, Any]) -> Column:
-    """The column whose plain values these are."""
-    fields = dict(plain)
-    if fields.pop("kind") == "number":
-        return NumberColumn(**fields)
-    return TextColumn(**{**fields, "values": tuple(fields["values"])})
+    """The column whose plain values these are; KeyError, TypeError or ValueError if of none."""
+    name = str(plain["name"])
+    if plain["kind"] == "number":
+        median, mean, spread = (float(plain[part]) for part in ("median", "mean", "spread"))
+        return NumberColumn(name, median, mean, spread, bool(plain["gaps"]))
+    return TextColumn(name, tuple(map(str, plain["values"])), bool(plain["embedded"]))
 
 
 def label(value: float) -> str:

@@ -183,7 +183,8 @@ def _find_delimiter(text: str) -> str:
     sample = text[: 1 << 16]
     for delimiter in DELIMITERS:
         try:
-            rows = list(islice(csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter), 50))
+            reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
+            rows = list(islice(reader, 50))
         except csv.Error:
             continue
         width = len(rows[0]) if rows else 0

@@ -6,7 +6,6 @@ fits all its values; where both fit, other columns of the file decide; where non
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 

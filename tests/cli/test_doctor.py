@@ -1,0 +1,128 @@
+"""`streetlight doctor`: tells what is there, and the command for what is not; never fails."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streetlight.cli import doctor as clinic
+
+
+def found(findings) -> dict[str, clinic.Finding]:
+    return {finding.name: finding for finding in findings}
+
+
+def test_the_whole_report(capsys):
+    clinic.doctor()
+    out = capsys.readouterr().out
+    for heading in ("This machine", "Compilers", "GPU", "Packages", "Data sets"):
+        assert f"{heading}" in out
+    lines = [line for line in out.splitlines() if line.startswith("  ")]
+    assert all(line.startswith(("  ok  ", "  --  ")) for line in lines)
+    for line in lines:
+        assert ("to get it: " in line) == line.startswith("  --  "), line
+
+
+def test_the_machine_is_described():
+    machine = found(clinic.machine())
+    assert machine["Python"].found.startswith(".".join(map(str, sys.version_info[:3])))
+    assert machine["NumPy"].found == np.__version__
+    assert str(Path(clinic.__file__).parents[1]) in machine["Streetlight"].found
+    assert f"of {os.cpu_count()}" in machine["cores"].found
+    assert "thread" in machine["BLAS"].found.lower()
+
+
+def test_blas_threads_follow_the_environment():
+    code = "from streetlight.cli.doctor import machine\nprint([f.found for f in machine()][3])"
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "OPENBLAS_NUM_THREADS=1" in done.stdout
+    assert "2 threads" not in done.stdout
+
+
+def test_a_compiler_on_the_path_is_named_with_its_version(tmp_path, monkeypatch):
+    tool = tmp_path / "clang"
+    tool.write_text("#!/bin/sh\necho 'clang version 99.1'\necho more\n")
+    tool.chmod(0o755)
+    broken = tmp_path / "cc"
+    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "platform", "linux")
+    compilers = found(clinic.compilers())
+    assert compilers["clang"].found == f"clang version 99.1, {tool}"
+    assert compilers["cc"] == clinic.Finding("cc", "", "sudo apt install gcc")
+    assert compilers["gcc"] == clinic.Finding("gcc", "", "sudo apt install gcc")
+
+
+@pytest.mark.parametrize(
+    ("system", "fix"),
+    [
+        ("linux", "sudo apt install clang"),
+        ("darwin", "xcode-select --install"),
+        ("win32", "python -m pip install ziglang"),
+    ],
+)
+def test_a_missing_compiler_comes_with_the_command_of_the_system(monkeypatch, system, fix):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(sys, "platform", system)
+    assert found(clinic.compilers())["clang"].fix == fix
+
+
+def test_a_gpu_is_named(tmp_path, monkeypatch):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'NVIDIA H200, 143771 MiB, 570.1'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert found(clinic.gpus())["NVIDIA GPU"].found == "NVIDIA H200, 143771 MiB, 570.1"
+
+
+def test_packages_come_with_their_commands(monkeypatch):
+    versions = {"typer": "1.2"}
+
+    def version(name: str) -> str:
+        if name not in versions:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return versions[name]
+
+    required = ["numpy>=2.0", "typer>=0.12", "rich>=13", "cupy-cuda12x; extra == 'cuda'",
+                'ruff>=0.6; extra == "test"']  # fmt: skip
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: required)
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    packages = found(clinic.packages())
+    assert set(packages) == {"typer", "rich", "ruff", "torch"}
+    assert packages["typer"] == clinic.Finding("typer", "1.2")
+    assert packages["rich"].fix == "python -m pip install rich"
+    assert packages["ruff"].fix == 'python -m pip install "streetlight[test]"'
+    assert packages["torch"].fix.startswith("python -m pip install torch==2.13.0 ")
+    assert found(clinic.gpus())["CuPy"].fix == 'python -m pip install "streetlight[cuda]"'
+
+
+def test_streetlight_that_is_not_installed_is_said(monkeypatch):
+    def missing(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "requires", missing)
+    assert found(clinic.packages())["streetlight"].fix == "python -m pip install -e . in its folder"
+
+
+def test_data_sets_that_are_here_and_not_here(tmp_path, monkeypatch):
+    monkeypatch.setenv("STREETLIGHT_CACHE", str(tmp_path))
+    monkeypatch.delenv("STREETLIGHT_DATA", raising=False)
+    sets = found(clinic.data_sets())
+    assert sets["digits"] == clinic.Finding("digits", "comes with the package")
+    assert sets["mnist"] == clinic.Finding("mnist", "", "streetlight data get mnist")
+
+
+def test_a_wrong_data_folder_is_a_finding_not_a_failure(tmp_path, monkeypatch):
+    monkeypatch.setenv("STREETLIGHT_DATA", str(tmp_path / "nowhere"))
+    fix = found(clinic.data_sets())["mnist"].fix
+    assert fix == "see to this first, STREETLIGHT_DATA does not name a folder"
