@@ -1,0 +1,220 @@
+"""What data sets there are, where their files lie, and how to get and check them.
+
+This is what `streetlight data list | get NAME | verify NAME` and the loading functions stand on.
+A file is looked for in the folder that STREETLIGHT_DATA names, then in the cache, then at its
+homes; wherever it lies, its bytes are checked each time before they are used.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from streetlight.datasets.download import download, verified
+from streetlight.errors import ChecksumError, FileAccessError, UnknownNameError
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One file of a data set: its name, the SHA-256 of its unpacked bytes, its packed size."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What is known of a data set; one without `homes` comes with the package.
+
+    Each home is an address that ends in `/` and has all the `files`; the first is asked first.
+    """
+
+    name: str
+    description: str
+    licence: str
+    files: tuple[RemoteFile, ...]
+    homes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its files, packed."""
+        return sum(file.size for file in self.files)
+
+
+DATASETS = {
+    info.name: info
+    for info in (
+        DatasetInfo(
+            "digits",
+            "1,797 handwritten digits, 8×8, from the UCI optical recognition test set",
+            "CC BY 4.0 (E. Alpaydin, C. Kaynak, 1998, https://doi.org/10.24432/C50P49)",
+            (
+                RemoteFile(
+                    "digits.npz",
+                    "b2dab7b501728c22e9119ad76740b2e17c77a231e42d1e592380d90886f1a05e",
+                    45_394,
+                ),
+            ),
+        ),
+        DatasetInfo(
+            "mnist",
+            "60,000 + 10,000 handwritten digits, 28×28",
+            "public (Y. LeCun, C. Cortes, C. Burges, 1998)",
+            (
+                RemoteFile(
+                    "train-images-idx3-ubyte.gz",
+                    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+                    9_912_422,
+                ),
+                RemoteFile(
+                    "train-labels-idx1-ubyte.gz",
+                    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+                    28_881,
+                ),
+                RemoteFile(
+                    "t10k-images-idx3-ubyte.gz",
+                    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+                    1_648_877,
+                ),
+                RemoteFile(
+                    "t10k-labels-idx1-ubyte.gz",
+                    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+                    4_542,
+                ),
+            ),
+            (
+                "https://ossci-datasets.s3.amazonaws.com/mnist/",
+                "https://storage.googleapis.com/cvdf-datasets/mnist/",
+            ),
+        ),
+    )
+}
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: `$STREETLIGHT_CACHE`, or else `~/.cache/streetlight`."""
+    return Path(os.environ.get("STREETLIGHT_CACHE") or Path.home() / ".cache" / "streetlight")
+
+
+def offline_folder() -> Path | None:
+    """The folder that `$STREETLIGHT_DATA` names, which is looked into before any network.
+
+    Raises:
+        FileAccessError: the variable names something that is not a folder.
+    """
+    named = os.environ.get("STREETLIGHT_DATA")
+    if named and not Path(named).is_dir():
+        raise FileAccessError(
+            "STREETLIGHT_DATA does not name a folder",
+            expected="a folder with one folder in it for each data set, such as mnist/",
+            got={"STREETLIGHT_DATA": named},
+            fix="mend the path, or unset the variable to download instead",
+        )
+    return Path(named) if named else None
+
+
+def available() -> tuple[DatasetInfo, ...]:
+    """All data sets by name, for a listing.
+
+    >>> [info.name for info in available()]
+    ['digits', 'mnist']
+    """
+    return tuple(DATASETS.values())
+
+
+def lookup(name: str) -> DatasetInfo:
+    """The data set of that name.
+
+    Raises:
+        UnknownNameError: there is none; near matches are offered.
+
+    >>> lookup("digits").licence[:9]
+    'CC BY 4.0'
+    """
+    if name in DATASETS:
+        return DATASETS[name]
+    near = difflib.get_close_matches(name.lower(), DATASETS, n=3, cutoff=0.5)
+    raise UnknownNameError(
+        f"there is no data set named {name!r}",
+        expected="one of " + ", ".join(DATASETS),
+        fix=f"did you mean {' or '.join(near)}?" if near else "streetlight data list",
+    )
+
+
+def status(name: str) -> dict[str, Path | None]:
+    """Where each file of a data set lies, None for one that is still to be had (not checked).
+
+    >>> [(file, path is not None) for file, path in status("digits").items()]
+    [('digits.npz', True)]
+    """
+    info = lookup(name)
+    return {file.name: _locate(info, file) for file in info.files}
+
+
+def get(name: str) -> list[Path]:
+    """Have all files of a data set here, downloading what is missing or damaged in the cache.
+
+    Raises:
+        UnknownNameError: there is no such data set.
+        DownloadError: no home sent a file.
+        ChecksumError: a file, offline or sent, is not the one that its home publishes.
+        FileAccessError: a folder or file cannot be read or written.
+    """
+    info = lookup(name)
+    return [_fetch(info, file)[0] for file in info.files]
+
+
+def verify(name: str) -> list[Path]:
+    """Check all files of a data set that are here, byte by byte, and say where they lie.
+
+    Raises:
+        UnknownNameError: there is no such data set.
+        ChecksumError: a file is not the one that its home publishes.
+        FileAccessError: a file is not here, or cannot be read.
+    """
+    paths = []
+    for file in lookup(name).files:
+        path = _locate(lookup(name), file)
+        if path is None:
+            raise FileAccessError(
+                f"{file.name} of the data set {name} is not here",
+                fix=f"streetlight data get {name}",
+            )
+        verified(path, file.sha256)
+        paths.append(path)
+    return paths
+
+
+def read(name: str) -> dict[str, bytes]:
+    """The checked and unpacked bytes of each file of a data set; raises what `get` raises."""
+    info = lookup(name)
+    return {file.name: _fetch(info, file)[1] for file in info.files}
+
+
+def _folders(info: DatasetInfo) -> list[Path]:
+    if not info.homes:
+        return [Path(__file__).parent / "files"]
+    offline = offline_folder()
+    return ([offline / info.name] if offline else []) + [cache_folder() / info.name]
+
+
+def _locate(info: DatasetInfo, file: RemoteFile) -> Path | None:
+    paths = [folder / file.name for folder in _folders(info)]
+    return next((path for path in paths if os.path.lexists(path)), None)
+
+
+def _fetch(info: DatasetInfo, file: RemoteFile) -> tuple[Path, bytes]:
+    """The file's place and unpacked bytes; a damaged one in the cache is downloaded again."""
+    path = _locate(info, file)
+    cached = cache_folder() / info.name / file.name
+    if path is not None:
+        try:
+            return path, verified(path, file.sha256)
+        except ChecksumError:
+            if path != cached:
+                raise
+    download(file.name, file.sha256, file.size, info.homes, cached)
+    return cached, verified(cached, file.sha256)

@@ -1,0 +1,94 @@
+"""From single samples to a batch: fetch the samples of some indices and stack them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from streetlight.errors import DataError, IndexOutOfRangeError
+from streetlight.tensor import Tensor, from_numpy, stack, tensor
+
+
+def default_collate(samples: Sequence[Any]) -> Any:
+    """Make one batch of a list of samples by stacking whatever is stacked inside of them.
+
+    Tensors, arrays and numbers become one tensor with the batch as first dimension, strings stay
+    a list, and tuples, lists and dicts are taken apart and collated field by field. Python floats
+    give float64 as in PyTorch.
+
+    Args:
+        samples: samples of the same structure, with the same shapes.
+
+    Raises:
+        DataError: there are no samples, their shapes or fields differ, or they are of a kind that
+            cannot be stacked.
+
+    >>> images, labels = default_collate([(np.zeros(2), 7), (np.ones(2), 3)])
+    >>> images.shape, labels.tolist()
+    ((2, 2), [7, 3])
+    """
+    if len(samples) == 0:
+        raise DataError("default_collate: there are no samples to make a batch of")
+    first = samples[0]
+    if _all(samples, Tensor | np.ndarray):
+        _same(samples, "shapes", [tuple(sample.shape) for sample in samples])
+        return stack([s if isinstance(s, Tensor) else from_numpy(s) for s in samples])
+    if _all(samples, bool | int | float | np.number | np.bool_):
+        return tensor(np.array(samples))
+    if _all(samples, str | bytes):
+        return samples
+    if _all(samples, Mapping):
+        _same(samples, "keys", [sorted(map(str, sample)) for sample in samples])
+        return {key: default_collate([sample[key] for sample in samples]) for key in first}
+    if _all(samples, tuple | list):
+        _same(samples, "numbers of fields", [len(sample) for sample in samples])
+        fields = [default_collate(field) for field in zip(*samples, strict=True)]
+        return type(first)(*fields) if hasattr(first, "_fields") else fields
+    raise DataError(
+        "default_collate: samples of this kind cannot be stacked to a batch",
+        expected="tensors, arrays, numbers, strings, or tuples, lists and dicts of them",
+        got={"kinds": sorted({type(sample).__name__ for sample in samples})},
+        fix="return one of these from the data set's __getitem__, or give the loader a collate_fn",
+    )
+
+
+def _all(samples: Sequence[Any], kind: Any) -> bool:
+    return all(isinstance(sample, kind) for sample in samples)
+
+
+def _same(samples: Sequence[Any], what: str, properties: list[Any]) -> None:
+    for index, found in enumerate(properties):
+        if found != properties[0]:
+            raise DataError(
+                f"default_collate: the samples of one batch have different {what}",
+                got={"sample 0": properties[0], f"sample {index}": found},
+                fix="cut or pad them to the same size, or give the loader a collate_fn",
+            )
+
+
+def fetch_samples(dataset: Any, indices: Sequence[int]) -> list[Any]:
+    """The samples at these indices, one by one.
+
+    Raises:
+        IndexOutOfRangeError: the data set has no such sample.
+    """
+    try:
+        return [dataset[int(index)] for index in indices]
+    except IndexError as error:
+        size = len(dataset)
+        for index in indices:
+            if not -size <= index < size:
+                raise IndexOutOfRangeError(
+                    f"the data set has no sample {index}", expected=f"0 to {size - 1}"
+                ) from error
+        raise
+
+
+def fetch_batch(dataset: Any, indices: Sequence[int]) -> Any:
+    """The samples at these indices as one batch: at one go if the data set has `__getbatch__`."""
+    at_one_go = getattr(dataset, "__getbatch__", None)
+    if at_one_go is not None:
+        return at_one_go(indices)
+    return default_collate(fetch_samples(dataset, indices))

@@ -1,0 +1,210 @@
+"""Data sets: anything with a length and samples by index; tensors, parts, and several in a row."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from streetlight.errors import ArgumentError, DataError, IndexOutOfRangeError
+from streetlight.random import Generator, default_generator
+from streetlight.tensor import Tensor, from_numpy
+from streetlight.utils.data.collate import fetch_batch
+
+
+class Dataset:
+    """Base class of data sets: give a subclass `__getitem__(index)` and `__len__()`.
+
+    A data set that can fetch many samples faster than one by one may add
+    `__getbatch__(indices)`: it returns what `default_collate` makes of these samples. A subclass
+    that changes `__getitem__` alone does not inherit it, so that no sample slips past its change.
+
+    >>> class Squares(Dataset):
+    ...     def __getitem__(self, index):
+    ...         return index**2
+    ...     def __len__(self):
+    ...         return 10
+    >>> (Squares() + Squares())[13]
+    9
+    """
+
+    __getbatch__: Any = None
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "__getitem__" in vars(cls) and "__getbatch__" not in vars(cls):
+            cls.__getbatch__ = None
+
+    def __getitem__(self, index: Any) -> Any:
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def __add__(self, other: Dataset) -> ConcatDataset:
+        return ConcatDataset([self, other])
+
+
+class TensorDataset(Dataset):
+    """Samples that lie in tensors: sample i is the i-th entry of each of them.
+
+    `dataset[i]` is a tuple of one entry of each tensor; a slice or an array of indices gives that
+    many at once.
+
+    Args:
+        tensors: tensors or arrays, each of shape (N, ...).
+
+    Raises:
+        DataError: there are none, one has no dimension, or their lengths differ.
+
+    >>> dataset = TensorDataset(np.arange(6.0).reshape(3, 2), np.array([0, 1, 0]))
+    >>> row, label = dataset[1]
+    >>> row.tolist(), label.item()
+    ([2.0, 3.0], 1)
+    """
+
+    def __init__(self, *tensors: Any) -> None:
+        self.tensors = tuple(t if isinstance(t, Tensor) else from_numpy(t) for t in tensors)
+        lengths = {tuple(t.shape[:1]) for t in self.tensors}
+        if len(lengths) != 1 or lengths == {()}:
+            raise DataError(
+                "TensorDataset: the tensors do not have one entry for each sample",
+                expected="one or more tensors of the same length",
+                got={f"tensor {index}": t for index, t in enumerate(self.tensors)},
+                fix="cut the tensors to the same first dimension",
+            )
+
+    def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
+        return tuple(t[index] for t in self.tensors)
+
+    def __getbatch__(self, indices: Sequence[int]) -> list[Tensor]:
+        chosen = np.asarray(indices, dtype=np.int64)
+        return [t[chosen] for t in self.tensors]
+
+    def __len__(self) -> int:
+        return int(self.tensors[0].shape[0])
+
+
+class Subset(Dataset):
+    """The part of a data set that some indices choose, in their order.
+
+    `subset[i]` is sample `indices[i]`; a slice or an array of indices gives a batch.
+
+    Raises:
+        DataError: the indices are not whole numbers.
+        IndexOutOfRangeError: the data set has no such sample.
+
+    >>> Subset("abcdef", [5, 0])[0]
+    'f'
+    """
+
+    def __init__(self, dataset: Any, indices: Sequence[int]) -> None:
+        self.dataset = dataset
+        self.indices = np.asarray(indices)
+        if self.indices.size == 0:
+            self.indices = self.indices.astype(np.int64)
+        if self.indices.ndim != 1 or self.indices.dtype.kind not in "iu":
+            raise DataError(
+                "Subset: these are not indices",
+                expected="a list of whole numbers",
+                got={"indices": self.indices},
+            )
+        size = len(dataset)
+        outside = self.indices[(self.indices < -size) | (self.indices >= size)]
+        if outside.size:
+            raise IndexOutOfRangeError(
+                f"Subset: the data set has no sample {outside[0]}", expected=f"0 to {size - 1}"
+            )
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, int | np.integer):
+            return self.dataset[int(self.indices[_within(index, len(self))])]
+        return self.__getbatch__(index)
+
+    def __getbatch__(self, indices: Any) -> Any:
+        try:
+            chosen = self.indices[indices if isinstance(indices, slice) else np.asarray(indices)]
+        except IndexError as error:
+            raise IndexOutOfRangeError(
+                "Subset: it has not all of these samples",
+                expected=f"indices from 0 to {len(self) - 1}",
+                got={"indices": indices},
+            ) from error
+        return fetch_batch(self.dataset, chosen)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class ConcatDataset(Dataset):
+    """Several data sets one after the other.
+
+    Raises:
+        DataError: there are none.
+
+    >>> ConcatDataset(["ab", "cde"])[3]
+    'd'
+    """
+
+    def __init__(self, datasets: Sequence[Any]) -> None:
+        self.datasets = list(datasets)
+        if not self.datasets:
+            raise DataError("ConcatDataset: there are no data sets to put together")
+        self.cumulative_sizes = list(itertools.accumulate(map(len, self.datasets)))
+
+    def __getitem__(self, index: int) -> Any:
+        index = _within(index, len(self))
+        part = bisect.bisect_right(self.cumulative_sizes, index)
+        start = self.cumulative_sizes[part - 1] if part else 0
+        return self.datasets[part][index - start]
+
+    def __len__(self) -> int:
+        return self.cumulative_sizes[-1]
+
+
+def _within(index: int, size: int) -> int:
+    """The index counted from the start."""
+    if not -size <= index < size:
+        raise IndexOutOfRangeError(
+            f"the data set has no sample {index}", expected=f"0 to {size - 1}"
+        )
+    return index % size
+
+
+def random_split(
+    dataset: Any, lengths: Sequence[float], generator: Generator = default_generator
+) -> list[Subset]:
+    """Split a data set at random into parts that do not overlap.
+
+    Args:
+        dataset: what to split.
+        lengths: the sizes of the parts, which add up to the size of the data set; or fractions
+            that add up to 1, where samples left over by rounding go one each to the first parts.
+        generator: where the random order comes from.
+
+    Raises:
+        ArgumentError: the lengths are negative or do not add up.
+
+    >>> [len(part) for part in random_split(range(10), [0.5, 0.3, 0.2])]
+    [5, 3, 2]
+    """
+    size, sizes = len(dataset), list(lengths)
+    if math.isclose(sum(sizes), 1) and all(0 <= share <= 1 for share in sizes):
+        shares, sizes = sizes, [math.floor(size * share) for share in sizes]
+        for part in range(size - sum(map(int, sizes))):
+            sizes[part % len(shares)] += 1
+    if sum(sizes) != size or any(part < 0 or part != int(part) for part in sizes):
+        raise ArgumentError(
+            "random_split: the lengths do not add up to the data set",
+            expected=f"whole numbers with the sum {size}, or fractions with the sum 1",
+            got={"lengths": lengths},
+        )
+    order = generator.permutation(size)
+    ends = itertools.accumulate(map(int, sizes))
+    return [
+        Subset(dataset, order[end - int(part) : end]) for part, end in zip(sizes, ends, strict=True)
+    ]
