@@ -7,7 +7,6 @@ homes; wherever it lies, its bytes are checked each time before they are used.
 
 from __future__ import annotations
 
-import difflib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,54 +43,38 @@ class DatasetInfo:
         return sum(file.size for file in self.files)
 
 
-DATASETS = {
-    info.name: info
-    for info in (
-        DatasetInfo(
-            "digits",
-            "1,797 handwritten digits, 8×8, from the UCI optical recognition test set",
-            "CC BY 4.0 (E. Alpaydin, C. Kaynak, 1998, https://doi.org/10.24432/C50P49)",
-            (
-                RemoteFile(
-                    "digits.npz",
-                    "b2dab7b501728c22e9119ad76740b2e17c77a231e42d1e592380d90886f1a05e",
-                    45_394,
-                ),
-            ),
+def _files(table: str) -> tuple[RemoteFile, ...]:
+    """The files of a table with one in each line: SHA-256, size, name."""
+    rows = [line.split() for line in table.strip().splitlines()]
+    return tuple(RemoteFile(name, sha256, int(size)) for sha256, size, name in rows)
+
+
+_ALL = (
+    DatasetInfo(
+        "digits",
+        "1,797 handwritten digits, 8×8, from the UCI optical recognition test set",
+        "CC BY 4.0 (E. Alpaydin, C. Kaynak, 1998, https://doi.org/10.24432/C50P49)",
+        _files("""
+b2dab7b501728c22e9119ad76740b2e17c77a231e42d1e592380d90886f1a05e   45394 digits.npz
+"""),
+    ),
+    DatasetInfo(
+        "mnist",
+        "60,000 + 10,000 handwritten digits, 28×28",
+        "public (Y. LeCun, C. Cortes, C. Burges, 1998)",
+        _files("""
+ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db 9912422 train-images-idx3-ubyte.gz
+65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5   28881 train-labels-idx1-ubyte.gz
+0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7 1648877 t10k-images-idx3-ubyte.gz
+ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2    4542 t10k-labels-idx1-ubyte.gz
+"""),
+        (
+            "https://ossci-datasets.s3.amazonaws.com/mnist/",
+            "https://storage.googleapis.com/cvdf-datasets/mnist/",
         ),
-        DatasetInfo(
-            "mnist",
-            "60,000 + 10,000 handwritten digits, 28×28",
-            "public (Y. LeCun, C. Cortes, C. Burges, 1998)",
-            (
-                RemoteFile(
-                    "train-images-idx3-ubyte.gz",
-                    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-                    9_912_422,
-                ),
-                RemoteFile(
-                    "train-labels-idx1-ubyte.gz",
-                    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-                    28_881,
-                ),
-                RemoteFile(
-                    "t10k-images-idx3-ubyte.gz",
-                    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-                    1_648_877,
-                ),
-                RemoteFile(
-                    "t10k-labels-idx1-ubyte.gz",
-                    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-                    4_542,
-                ),
-            ),
-            (
-                "https://ossci-datasets.s3.amazonaws.com/mnist/",
-                "https://storage.googleapis.com/cvdf-datasets/mnist/",
-            ),
-        ),
-    )
-}
+    ),
+)
+DATASETS = {info.name: info for info in _ALL}
 
 
 def cache_folder() -> Path:
@@ -136,6 +119,8 @@ def lookup(name: str) -> DatasetInfo:
     """
     if name in DATASETS:
         return DATASETS[name]
+    import difflib
+
     near = difflib.get_close_matches(name.lower(), DATASETS, n=3, cutoff=0.5)
     raise UnknownNameError(
         f"there is no data set named {name!r}",
@@ -175,17 +160,16 @@ def verify(name: str) -> list[Path]:
         ChecksumError: a file is not the one that its home publishes.
         FileAccessError: a file is not here, or cannot be read.
     """
-    paths = []
-    for file in lookup(name).files:
-        path = _locate(lookup(name), file)
+    info, found = lookup(name), status(name)
+    for file in info.files:
+        path = found[file.name]
         if path is None:
             raise FileAccessError(
                 f"{file.name} of the data set {name} is not here",
                 fix=f"streetlight data get {name}",
             )
         verified(path, file.sha256)
-        paths.append(path)
-    return paths
+    return [path for path in found.values() if path is not None]
 
 
 def read(name: str) -> dict[str, bytes]:

@@ -15,7 +15,7 @@ def default_collate(samples: Sequence[Any]) -> Any:
     """Make one batch of a list of samples by stacking whatever is stacked inside of them.
 
     Tensors, arrays and numbers become one tensor with the batch as first dimension, strings stay
-    a list, and tuples, lists and dicts are taken apart and collated field by field. Python floats
+    as they are, and tuples, lists and dicts are taken apart and collated field by field. Python floats
     give float64 as in PyTorch.
 
     Args:

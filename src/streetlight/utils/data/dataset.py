@@ -122,7 +122,7 @@ class Subset(Dataset):
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, int | np.integer):
-            return self.dataset[int(self.indices[_within(index, len(self))])]
+            return self.dataset[int(self.indices[_within(int(index), len(self))])]
         return self.__getbatch__(index)
 
     def __getbatch__(self, indices: Any) -> Any:

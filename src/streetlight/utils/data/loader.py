@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from streetlight.errors import ArgumentError, DataError
@@ -113,6 +112,8 @@ class DataLoader:
 
     def _fetched_ahead(self) -> Iterator[Any]:
         """The same batches, fetched by threads, which end with the iterator."""
+        from concurrent.futures import ThreadPoolExecutor
+
         ahead = self.num_workers * self.prefetch_factor
         pool = ThreadPoolExecutor(self.num_workers, thread_name_prefix="DataLoader")
         # The order is drawn here, not in a thread, so that generators are used by one thread only.
