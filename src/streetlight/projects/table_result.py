@@ -1,0 +1,161 @@
+"""How well a network does on rows of a table, beside the best that one can do without looking.
+
+Guessing means: always saying the most frequent class, or the mean, of the training rows. A network
+that does no better has learnt nothing, and that is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streetlight.projects.table_data import Encoding
+
+Floats = NDArray[np.float64]
+SHUFFLES, MOST_ROWS = 10, 2_000
+LEAST_R2 = 0.05
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a network says about rows whose target is known.
+
+    Attributes:
+        encoding: of the table.
+        outputs: (rows, classes) logits, or (rows, 1) standardised numbers.
+        true: (rows,) class numbers, or numbers as they stand in the table.
+        guess: what one says without looking: the most frequent class, or the mean.
+    """
+
+    encoding: Encoding
+    outputs: Floats
+    true: Floats
+    guess: float
+
+    @property
+    def chances(self) -> Floats:
+        """(rows, classes) probabilities: softmax of the logits."""
+        return softmax(self.outputs)
+
+    @property
+    def said(self) -> Floats:
+        """(rows,) class numbers or numbers."""
+        return answers(self.encoding, self.outputs)
+
+    @property
+    def score(self) -> float:
+        """Share of right classes, or R² = 1 − Σ(true − said)² / Σ(true − mean)²."""
+        if self.encoding.target.classes:
+            return float(np.mean(self.said == self.true))
+        around = float(np.sum((self.true - self.true.mean()) ** 2))
+        return 1 - float(np.sum((self.true - self.said) ** 2)) / around if around else 0.0
+
+    @property
+    def error(self) -> float:
+        """Mean of |true − said|, for numbers."""
+        return float(np.mean(np.abs(self.true - self.said)))
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether it is not clearly better than guessing: within the noise of so many rows."""
+        if not self.encoding.target.classes:
+            return self.score < LEAST_R2
+        luck = float(np.mean(self.true == self.guess))
+        return self.score - luck <= float(np.sqrt(luck * (1 - luck) / len(self.true)))
+
+    def tell(self) -> list[str]:
+        """The result in words, the honest comparison with guessing first of all."""
+        target, rows = self.encoding.target, f"{len(self.true):,} held-out rows"
+        if target.classes:
+            name = target.classes[int(self.guess)]
+            luck = float(np.mean(self.true == self.guess))
+            lines = [
+                f"right for {self.score:.1%} of {rows}; always saying {name!r}: {luck:.1%}",
+                *self.confused(),
+            ]
+        else:
+            luck = float(np.mean(np.abs(self.true - self.guess)))
+            lines = [
+                f"R² {self.score:.3f} on {rows} (1 is perfect, 0 is guessing)",
+                f"off by {self.error:.4g} on average; always saying {self.guess:.4g}: {luck:.4g}",
+            ]
+        if self.hopeless:
+            lines.append(
+                f"That is no better than guessing: these columns do not tell {target.name!r}, "
+                "or there are too few rows."
+            )
+        return lines
+
+    def matrix(self) -> NDArray[np.int64]:
+        """(classes, classes) counts, one row for each true class."""
+        size = len(self.encoding.target.classes)
+        pairs = (self.true * size + self.said).astype(np.int64)
+        return np.bincount(pairs, minlength=size * size).reshape(size, size)
+
+    def confused(self) -> list[str]:
+        """The three most frequent mistakes in words."""
+        wrong = self.matrix() * ~np.eye(len(self.encoding.target.classes), dtype=bool)
+        names = self.encoding.target.classes
+        order = np.argsort(-wrong, axis=None, kind="stable")[:3]
+        pairs = [divmod(int(place), len(names)) for place in order]
+        told = [
+            f"{names[true]} taken for {names[said]} {wrong[true, said]}×"
+            for true, said in pairs
+            if wrong[true, said]
+        ]
+        return ["most confused: " + ", ".join(told)] if told else []
+
+    def worst(self) -> NDArray[np.int64]:
+        """The rows that are wrong, the worst first; of numbers all rows, the farthest first."""
+        if not self.encoding.target.classes:
+            return np.argsort(-np.abs(self.true - self.said), kind="stable")
+        wrong = np.flatnonzero(self.said != self.true)
+        return wrong[np.argsort(-self.chances[wrong].max(axis=1), kind="stable")]
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities from logits: exp(x) / Σ exp(x) along each row."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def answers(encoding: Encoding, outputs: Floats) -> Floats:
+    """(rows,) class numbers, or numbers on the scale of the table."""
+    if encoding.target.classes:
+        return outputs.argmax(axis=1).astype(np.float64)
+    return outputs[:, 0] * encoding.spread + encoding.mean
+
+
+def column_importance(
+    network: Callable[[NDArray[np.float32]], Floats],
+    outcome: Outcome,
+    inputs: NDArray[np.float32],
+    seed: int,
+) -> dict[str, float]:
+    """How much the score falls when one column is shuffled among the rows; the largest first.
+
+    A column that shares its information with another one seems to count little. Source:
+    L. Breiman, Random forests, Machine Learning 45, 2001.
+
+    Args:
+        network: gives outputs for inputs.
+        outcome: what it says about the rows.
+        inputs: (rows, inputs) of the same rows.
+        seed: of the shuffling.
+    """
+    generator = np.random.default_rng(seed)
+    rows = generator.permutation(len(inputs))[:MOST_ROWS]
+    encoding, true = outcome.encoding, outcome.true[rows]
+    whole = Outcome(encoding, outcome.outputs[rows], true, outcome.guess).score
+    lost = {}
+    for name, part in encoding.parts.items():
+        scores = []
+        for _ in range(SHUFFLES):
+            shuffled = inputs[rows]
+            shuffled[:, part] = shuffled[generator.permutation(len(rows)), part]
+            scores.append(Outcome(encoding, network(shuffled), true, outcome.guess).score)
+        lost[name] = whole - float(np.mean(scores))
+    return dict(sorted(lost.items(), key=lambda item: -item[1]))
