@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,7 +37,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         if target.is_dir():
-            raise IsADirectoryError
+            raise IsADirectoryError(0, "it is a folder")
         _remove_stale_parts(target)
         with open(part, "wb") as file:
             yield file
@@ -48,3 +49,44 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def access_error(done: str, path: str | os.PathLike[str], error: OSError) -> FileAccessError:
+    """Put an error of the operating system into words: `path` cannot be `done` ("read").
+
+    >>> access_error("read", "x.csv", FileNotFoundError(2, "No such file or directory")).what
+    'x.csv cannot be read: no such file or directory'
+    """
+    fixes: dict[type[OSError], str] = {
+        FileNotFoundError: "check the spelling of the path; the folder must exist",
+        IsADirectoryError: "name a file, not a folder",
+        NotADirectoryError: "a file stands where a folder belongs; choose another path",
+        PermissionError: "choose another folder, or ask for the right to use this one",
+    }
+    reason = (error.strerror or str(error) or "the system refuses").lower()
+    return FileAccessError(
+        f"{os.fspath(path)} cannot be {done}: {reason}",
+        fix=fixes.get(type(error), "make room on the disk, or choose another folder"),
+    )
+
+
+def _remove_stale_parts(target: Path) -> None:
+    """Remove what writers of this file left that were killed before they could tidy up."""
+    for part in target.parent.glob(f".{escape(target.name)}.*.part"):
+        process = part.suffixes[-2].removeprefix(".")
+        if process.isdecimal() and not _is_running(int(process)):
+            with suppress(OSError):
+                part.unlink()
+
+
+def _is_running(process: int) -> bool:
+    """Whether a process lives; on Windows always yes, as asking would send it a signal."""
+    if os.name == "nt":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True

@@ -2,8 +2,9 @@
 
 from streetlight.train.callbacks import Callback, Checkpoint, EarlyStopping
 from streetlight.train.history import History
-from streetlight.train.metrics import MSE, R2, Accuracy, ConfusionMatrix, Metric, TopK
+from streetlight.train.metrics import MSE, R2, Accuracy, ConfusionMatrix, TopK
 from streetlight.train.progress import Progress
+from streetlight.train.running import Metric
 from streetlight.train.trainer import Trainer
 
 __all__ = [

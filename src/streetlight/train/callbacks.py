@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streetlight.errors import ArgumentError
+from streetlight.train import checkpoint
 
 if TYPE_CHECKING:
     from streetlight.train.trainer import Trainer
@@ -17,8 +18,8 @@ class Callback:
 
     The trainer says where it stands: `trainer.epoch` (epochs finished), `trainer.epochs` (asked
     for), `trainer.batch` (batches done in this epoch), `trainer.batches` (per epoch),
-    `trainer.step` (updates of the weights so far), `trainer.history`, `trainer.running()` (the
-    means of this epoch so far), and `trainer.stop()` ends the run.
+    `trainer.step` (updates of the weights so far), `trainer.history`, `trainer.running.scalars()`
+    (the means of this epoch so far); and `trainer.stop()` ends the run.
 
     Callbacks run in the order of `order`, and of the list where that is equal. A callback that
     must go on where it stood after a resume gives its numbers in `state_dict` and takes them back
@@ -50,7 +51,10 @@ class Callback:
         """After Ctrl-C, between two updates, before `on_fit_end`."""
 
     def on_fit_end(self, trainer: Trainer) -> None:
-        """When the run is over, by itself, by `stop()` or by Ctrl-C (not after an error)."""
+        """When the run is over: by itself, by `stop()` or by Ctrl-C."""
+
+    def on_error(self, trainer: Trainer) -> None:
+        """When an error ends the run, in place of `on_fit_end`."""
 
     def state_dict(self) -> dict[str, Any]:
         """Give the numbers that a checkpoint must keep: plain values, lists, dicts, tensors."""
@@ -63,7 +67,8 @@ class Callback:
 class EarlyStopping(Callback):
     """Stop when `monitor` has not improved for `patience` epochs, and restore the best weights.
 
-    What is better is known from the name: low for losses and errors, high for scores.
+    What is better is known from the name: low for losses and errors, high for scores. It needs no
+    state of its own, as the trainer itself keeps the best epoch.
 
     Args:
         monitor: a column of the history, `"validation_loss"`, `"validation_accuracy"`, ...
@@ -80,6 +85,20 @@ class EarlyStopping(Callback):
     def __init__(self, monitor: str = "validation_loss", patience: int = 3) -> None:
         self.monitor, self.patience = monitor, at_least_one("EarlyStopping", "patience", patience)
 
+    def on_fit_start(self, trainer: Trainer) -> None:
+        """Have the trainer judge epochs by what this one watches."""
+        trainer.watch(self.monitor)
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        """Stop when the best epoch lies too far back."""
+        best = trainer.best.epoch if trainer.best else 0
+        if trainer.epoch - best >= self.patience:
+            trainer.stop()
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        """Go back to the best weights."""
+        trainer.restore_best()
+
 
 class Checkpoint(Callback):
     """Save all that is needed to resume the run, bit for bit, in one file, whole or not at all.
@@ -94,6 +113,7 @@ class Checkpoint(Callback):
 
     Raises:
         ArgumentError: an interval is less than 1.
+        FileAccessError: the file cannot be written (raised when it is).
 
     >>> Checkpoint("run.safetensors", every_steps=500).every_epochs
     1
@@ -110,6 +130,21 @@ class Checkpoint(Callback):
         self.path = Path(path)
         self.every_epochs = at_least_one("Checkpoint", "every_epochs", every_epochs)
         self.every_steps = at_least_one("Checkpoint", "every_steps", every_steps)
+
+    def on_step_end(self, trainer: Trainer) -> None:
+        """Save in the midst of an epoch; at its end `on_epoch_end` does."""
+        if self.every_steps and trainer.step % self.every_steps == 0:
+            checkpoint.save(trainer, self.path)
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        """Save after an epoch, and in any case after the last one."""
+        over = trainer.stopping or trainer.epoch == trainer.epochs
+        if self.every_epochs and (over or trainer.epoch % self.every_epochs == 0):
+            checkpoint.save(trainer, self.path)
+
+    def on_interrupt(self, trainer: Trainer) -> None:
+        """Save where the run stands."""
+        checkpoint.save(trainer, self.path)
 
 
 def at_least_one(owner: str, name: str, value: Any) -> Any:

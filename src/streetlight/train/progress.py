@@ -1,8 +1,26 @@
-"""Progress of a run: one live line in a terminal or notebook, one plain line per epoch elsewhere."""
+"""Progress of a run: a live line in a terminal or notebook, one plain line per epoch elsewhere."""
 
 from __future__ import annotations
 
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
 from streetlight.train.callbacks import Callback
+
+if TYPE_CHECKING:
+    from streetlight.train.trainer import Trainer
+
+_REDRAW_SECONDS = 0.1
+
+
+class _Line(Protocol):
+    """Where progress is shown: a line that is drawn again and again."""
+
+    def draw(self, trainer: Trainer, text: str) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Progress(Callback):
@@ -13,3 +31,136 @@ class Progress(Callback):
     """
 
     order = 50
+
+    def __init__(self) -> None:
+        self._line: _Line | None = None
+
+    def on_fit_start(self, trainer: Trainer) -> None:
+        """Find out where the run is shown, and start the clock."""
+        self._line = _live_line(trainer)
+        self._began = self._drawn = time.perf_counter()
+        self._done_before = _done(trainer)
+
+    def on_batch_end(self, trainer: Trainer) -> None:
+        """Draw the live line anew, if the last time is long enough ago."""
+        if self._line and time.perf_counter() - self._drawn >= _REDRAW_SECONDS:
+            self._draw(trainer, {**trainer.history.last(), **trainer.running.scalars()})
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        """Write the epoch's plain line, or draw the live one."""
+        row = trainer.history.last()
+        if self._line:
+            if time.perf_counter() - self._drawn >= _REDRAW_SECONDS:
+                self._draw(trainer, row)
+        else:
+            print(f"epoch {trainer.epoch}/{trainer.epochs}  {figures(row)}", flush=True)
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        """Leave the live line as it stands at the end."""
+        if self._line:
+            spent = clock(time.perf_counter() - self._began)
+            end = "interrupted after" if trainer.interrupted else "took"
+            self._line.draw(trainer, f"{end} {spent}  {figures(trainer.history.last())}")
+            self.on_error(trainer)
+
+    def on_error(self, trainer: Trainer) -> None:
+        """Give the terminal back."""
+        if self._line:
+            self._line.close()
+
+    def _draw(self, trainer: Trainer, row: dict[str, float]) -> None:
+        done, total = _done(trainer), trainer.epochs * trainer.batches
+        spent = time.perf_counter() - self._began
+        left = spent / max(1, done - self._done_before) * (total - done)
+        if self._line:
+            self._line.draw(trainer, f"{clock(left)} left  {figures(row)}")
+        self._drawn = time.perf_counter()
+
+
+class _Terminal:
+    """A line in a terminal, drawn by rich only when it is told to: no thread runs beside it."""
+
+    def __init__(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bar
+
+        left, right = TextColumn("{task.fields[epoch]}"), TextColumn("{task.fields[text]}")
+        self._bar = Bar(
+            left, BarColumn(bar_width=16), right, console=Console(), auto_refresh=False, expand=True
+        )
+        self._task = self._bar.add_task("", total=total, epoch="", text="")
+        self._bar.start()
+
+    def draw(self, trainer: Trainer, text: str) -> None:
+        """Show the text, and how much of the whole run is done."""
+        epoch = f"epoch {min(trainer.epoch + 1, trainer.epochs)}/{trainer.epochs}"
+        self._bar.update(self._task, completed=_done(trainer), epoch=epoch, text=text)
+        self._bar.refresh()
+
+    def close(self) -> None:
+        """End the line and show the cursor again."""
+        self._bar.stop()
+
+
+class _Notebook:
+    """A line in a notebook, replaced in place, so that the output neither grows nor flickers."""
+
+    def __init__(self) -> None:
+        from IPython.display import display
+
+        self._handle: Any = display({"text/plain": ""}, raw=True, display_id=True)
+
+    def draw(self, trainer: Trainer, text: str) -> None:
+        """Show the text."""
+        line = f"epoch {min(trainer.epoch + 1, trainer.epochs)}/{trainer.epochs}  {text}"
+        self._handle.update({"text/plain": line}, raw=True)
+
+    def close(self) -> None:
+        """Leave the line as it stands."""
+
+
+def _live_line(trainer: Trainer) -> _Line | None:
+    """The live line that can be shown here, if any."""
+    if in_notebook():
+        return _Notebook()
+    if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
+        return None
+    return _Terminal(trainer.epochs * trainer.batches)
+
+
+def in_notebook() -> bool:
+    """Whether this code runs in a Jupyter notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return type(shell).__name__ == "ZMQInteractiveShell"
+
+
+def figures(row: dict[str, float]) -> str:
+    """Say a row of the history in one line.
+
+    >>> figures({"epoch": 1, "loss": 0.25, "accuracy": 0.9, "learning_rate": 0.1, "seconds": 1.26})
+    'loss 0.2500  accuracy 0.9000  1.3 s'
+    """
+    shown = [
+        f"{name.replace('_', ' ')} {value:.4f}"
+        for name, value in row.items()
+        if name not in ("epoch", "learning_rate", "seconds")
+    ]
+    return "  ".join([*shown, f"{row['seconds']:.1f} s"] if "seconds" in row else shown)
+
+
+def clock(seconds: float) -> str:
+    """Write a time as minutes and seconds, or hours too.
+
+    >>> clock(75.2), clock(3675)
+    ('1:15', '1:01:15')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _done(trainer: Trainer) -> int:
+    """Batches done in the whole run."""
+    return trainer.epoch * trainer.batches + trainer.batch

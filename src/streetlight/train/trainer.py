@@ -1,4 +1,4 @@
-"""The training loop: fit a model to data, evaluate it, predict with it."""
+"""Trainer: fit a model to data, evaluate it, predict with it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,23 @@ from typing import Any, Literal
 
 import numpy as np
 
+from streetlight.errors import ArgumentError, DivergenceError
 from streetlight.nn.module import Module
+from streetlight.optim.lr_scheduler import LRScheduler
+from streetlight.optim.optimizer import Optimizer
 from streetlight.tensor import Tensor
-from streetlight.train.callbacks import Callback
+from streetlight.train import checkpoint
+from streetlight.train.callbacks import Callback, at_least_one
+from streetlight.train.evaluate import check_loader, measure, predict
 from streetlight.train.history import History
-from streetlight.train.metrics import Metric
+from streetlight.train.loop import Loop
+from streetlight.train.metrics import find_metric
+from streetlight.train.progress import Progress
+from streetlight.train.running import Metric, unknown_name
+from streetlight.train.schedule import Schedule
 
 
-class Trainer:
+class Trainer(Loop):
     """Fits `model` to batches: for each, the loss, its gradients, and one step of the optimiser.
 
     A batch is a tuple of tensors, the last one the targets, the others the model's inputs.
@@ -25,7 +34,7 @@ class Trainer:
         optimizer: holds the model's parameters.
         loss: takes (outputs, targets) and gives their mean loss, for example
             `nn.CrossEntropyLoss()`.
-        metrics: names ("accuracy", "top5", "mse", "r2") or `Metric` objects.
+        metrics: names ("accuracy", "top5", "confusion_matrix", "mse", "r2") or `Metric` objects.
         scheduler: a schedule of the learning rate.
         clip_norm: gradients are scaled down together to this norm where it is exceeded.
         accumulate: how many batches' gradients are averaged into one step.
@@ -43,20 +52,41 @@ class Trainer:
         best: the best epoch so far (`best.epoch`, `best.value`, `best.weights`), None before
             one ended. It is judged by the column `monitor`: what EarlyStopping watches,
             otherwise `validation_loss`, without validation `loss`.
+
+    >>> import streetlight as sl
+    >>> from streetlight import nn, optim
+    >>> x = sl.linspace(-1, 1, 20).reshape(20, 1)
+    >>> model = nn.Linear(1, 1)
+    >>> trainer = Trainer(model, optim.SGD(model.parameters(), lr=0.5), nn.MSELoss())
+    >>> history = trainer.fit([(x, 3 * x + 1)], epochs=100, quiet=True)
+    >>> round(model.weight.item(), 3), round(model.bias.item(), 3)
+    (3.0, 1.0)
     """
 
     def __init__(
         self,
         model: Module,
-        optimizer: Any,
+        optimizer: Optimizer,
         loss: Callable[[Tensor, Tensor], Tensor],
         metrics: Sequence[str | Metric] = (),
-        scheduler: Any = None,
+        scheduler: LRScheduler | None = None,
         clip_norm: float | None = None,
         accumulate: int = 1,
         scheduler_step: Literal["epoch", "batch"] | None = None,
     ) -> None:
-        raise NotImplementedError
+        if clip_norm is not None and not clip_norm > 0:
+            raise _wrong("clip_norm", clip_norm, "a number above 0, or None")
+        if scheduler_step not in (None, "epoch", "batch"):
+            raise _wrong("scheduler_step", scheduler_step, '"epoch", "batch" or None')
+        super().__init__(
+            model,
+            optimizer,
+            loss,
+            [find_metric(metric) for metric in metrics],
+            Schedule(scheduler, scheduler_step),
+            clip_norm,
+            at_least_one("Trainer", "accumulate", accumulate),
+        )
 
     def fit(
         self,
@@ -78,7 +108,8 @@ class Trainer:
             validation: the same, to measure on after each epoch; never trained on.
             epochs: how many epochs in all, with those of the run that is resumed.
             callbacks: run at named points, see `Callback`.
-            resume: a file that `Checkpoint` wrote; the run goes on from there, bit for bit.
+            resume: a file that `Checkpoint` wrote; the run goes on from there, bit for bit. (Draws
+                that the program makes outside of Streetlight's generators are its own affair.)
             quiet: say nothing while it runs.
 
         Raises:
@@ -88,7 +119,41 @@ class Trainer:
             CheckpointError: the checkpoint is of another model, optimiser or data set.
             FileAccessError, FileFormatError: the checkpoint cannot be read or written.
         """
-        raise NotImplementedError
+        check_loader("training", loader)
+        if validation is not None:
+            check_loader("validation", validation)
+        at_least_one("fit", "epochs", epochs)
+        shown = [] if quiet else [Progress()]
+        self.begin(loader, validation, epochs, [*callbacks, *shown])
+        if resume is not None:
+            checkpoint.restore(self, resume)
+        try:
+            self.run()
+        except BaseException as error:
+            if isinstance(error, DivergenceError):
+                self.restore_best()
+            self.call("on_error")
+            raise
+        return self.history
+
+    def watch(self, monitor: str) -> None:
+        """Judge epochs by the column `monitor` of the history from now on.
+
+        Raises:
+            UnknownNameError: the run has no such column; the nearest one is offered.
+        """
+        names = self.running.names()
+        if self.validation is not None:
+            names += [f"validation_{name}" for name in names]
+        if monitor not in names:
+            raise unknown_name("column to watch", monitor, names)
+        if monitor != self.monitor:
+            self.monitor, self.best = monitor, None
+
+    def restore_best(self) -> None:
+        """Give the model the weights of the best epoch so far; nothing if none has ended."""
+        if self.best is not None:
+            self.model.load_state_dict(self.best.weights)
 
     def evaluate(self, loader: Iterable[Any]) -> dict[str, Any]:
         """Measure the model without changing it: `{"loss": ..., "accuracy": ..., ...}`.
@@ -98,8 +163,9 @@ class Trainer:
 
         Raises:
             DataError: the loader is empty, or a batch is malformed or holds NaN or infinity.
+            DivergenceError: the data are finite, and the loss is not.
         """
-        raise NotImplementedError
+        return measure(self, loader).values()
 
     def predict(self, inputs: Tensor | np.ndarray[Any, Any] | Iterable[Any]) -> Tensor:
         """Give the model's outputs (in evaluation mode, no gradients), one row per sample.
@@ -110,12 +176,17 @@ class Trainer:
         Raises:
             DataError: there are no samples.
         """
-        raise NotImplementedError
+        return predict(self.model, inputs)
 
     def stop(self) -> None:
         """End the run: after this batch, or, called at the end of an epoch, after that."""
-        raise NotImplementedError
+        self.stopping = True
 
-    def restore_best(self) -> None:
-        """Give the model the weights of the best epoch so far; nothing if none has ended."""
-        raise NotImplementedError
+
+def _wrong(name: str, value: Any, expected: str) -> ArgumentError:
+    return ArgumentError(
+        f"Trainer cannot work with this {name}",
+        expected=expected,
+        got={name: value},
+        fix=f"change {name}, or leave it out",
+    )
