@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from streetlight.errors import FileAccessError, TableError
-from streetlight.projects.run_folder import access_error
+from streetlight.interop.files import access_error
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 MISSING = frozenset(["", "na", "n/a", "#n/a", "nan", "null", "none", "?", "-"])
@@ -144,7 +144,7 @@ def _read_bytes(path: Path) -> bytes:
             fix=f"name a file in it: {path / tables[0]}" if tables else "name a CSV file",
         ) from None
     except OSError as error:
-        raise access_error(f"{path} cannot be read", error) from None
+        raise access_error("read", path, error) from None
 
 
 def _decode(path: Path, data: bytes, notes: list[str]) -> str:

@@ -1,0 +1,206 @@
+"""The pictures of a run: curves, confusion, mistakes and what the first layer looks for.
+
+Colours follow one rule everywhere: blue is negative and orange positive, centred on zero with one
+scale and a legend; magnitudes run from light to dark in cividis. Each headline says the point.
+Nothing here touches matplotlib's global state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from streetlight.interop.files import atomic_write
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+INK, GREY, LINE = "#222222", "#666666", "#bbbbbb"
+LEARNT, UNSEEN = "#8a8a8a", "#6a2c91"
+SIGNED = ["#08306b", "#2f79b5", "#a9cfe8", "#ffffff", "#fdcb92", "#ee8a1d", "#a34400"]
+
+
+def new_figure(title: str, note: str, size: tuple[float, float]) -> Figure:
+    """Make a figure with a headline that says the point and a grey line that explains it.
+
+    Args:
+        title: the headline.
+        note: how to read the picture.
+        size: width and height in inches; a hundred pixels each.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    room = 1 - 0.85 / size[1]
+    engine = ConstrainedLayoutEngine(rect=(0.01, 0.01, 0.98, room), w_pad=0.06, h_pad=0.06)
+    figure = Figure(figsize=size, dpi=100, layout=engine, facecolor="white")
+    FigureCanvasAgg(figure)
+    figure.text(0.02, 1 - 0.16 / size[1], title, size=14, weight="bold", color=INK, va="top")
+    figure.text(0.02, 1 - 0.48 / size[1], note, size=10, color=GREY, va="top")
+    return figure
+
+
+def plain(axes: Axes, *, frame: bool = True) -> None:
+    """Take away what does not speak: the upper and right border, dark ticks, or all of the frame."""
+    axes.tick_params(colors=GREY, length=0 if not frame else 3)
+    for name, spine in axes.spines.items():
+        spine.set_visible(frame and name in ("left", "bottom"))
+        spine.set_color(LINE)
+
+
+def signed_colours() -> Any:
+    """The colour map for signed numbers: blue below zero, white at zero, orange above."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("cold-hot", SIGNED)
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG file, whole or not at all."""
+    with atomic_write(path) as file:
+        figure.savefig(file, format="png")
+
+
+def curves(
+    history: Mapping[str, Sequence[float]], measures: Sequence[str], kept: int, title: str
+) -> Figure:
+    """Draw how training went: one panel for each measure, training grey and held-out purple.
+
+    Args:
+        history: a list with one number per epoch for each measure and its `validation_` sister.
+        measures: the names, such as "loss" and "accuracy".
+        kept: the epoch whose model is kept.
+        title: the headline.
+    """
+    note = "grey: data it learns from   ·   purple: data held out   ·   dot: the model that is kept"
+    figure = new_figure(title, note, (max(4.8 * len(measures), 8), 4.2))
+    panels = figure.subplots(1, len(measures), squeeze=False)[0]
+    for axes, name in zip(panels, measures, strict=True):
+        plain(axes)
+        axes.set_title(name.replace("_", " "), loc="left", size=11, color=INK)
+        axes.set_xlabel("epoch", color=GREY)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(axis="y", color="#eeeeee")
+        learnt, unseen = history[name], history[f"validation_{name}"]
+        epochs = np.arange(1, len(learnt) + 1)
+        marker = "o" if len(epochs) == 1 else ""
+        axes.plot(epochs, learnt, color=LEARNT, linewidth=2, marker=marker)
+        axes.plot(epochs, unseen, color=UNSEEN, linewidth=2)
+        axes.plot(kept, unseen[kept - 1], "o", color=UNSEEN, markersize=7)
+        _name_ends(axes, learnt[-1], unseen[-1], len(epochs))
+    return figure
+
+
+def _name_ends(axes: Axes, learnt: float, unseen: float, end: int) -> None:
+    """Write at the end of two curves what they are, the higher one's name above the other's."""
+    for value, other, label, colour in (
+        (learnt, unseen, "training", LEARNT),
+        (unseen, learnt, "held out", UNSEEN),
+    ):
+        axes.annotate(
+            f"{label} {value:.3f}", (end, value), xytext=(8, 7 if value >= other else -7),
+            textcoords="offset points", color=colour, va="center",
+        )  # fmt: skip
+
+
+def confusion(matrix: np.ndarray, classes: Sequence[str], title: str) -> Figure:
+    """Draw which class is taken for which, with the counts; colour counts mistakes alone.
+
+    Args:
+        matrix: (classes, classes) counts, one row for each true class.
+        classes: the names of the classes.
+        title: the headline.
+    """
+    size = len(classes)
+    note = "row: what it is   ·   column: what the network said   ·   colour: number of mistakes"
+    figure = new_figure(title, note, (2.2 + 0.55 * size, 2.4 + 0.5 * size))
+    axes = figure.subplots()
+    plain(axes, frame=False)
+    wrong = np.where(np.eye(size, dtype=bool) | (matrix == 0), np.nan, matrix)
+    most = max(int(np.nanmax(wrong, initial=1)), 1)
+    image = axes.imshow(wrong, cmap="cividis_r", vmin=0, vmax=most)
+    for row, column in np.argwhere(matrix > 0):
+        dark = row != column and matrix[row, column] > 0.5 * most
+        axes.text(
+            column, row, str(matrix[row, column]), ha="center", va="center",
+            color="white" if dark else GREY if row == column else INK,
+            weight="normal" if row == column else "bold",
+        )  # fmt: skip
+    axes.set_xticks(range(size), classes)
+    axes.set_yticks(range(size), classes)
+    axes.set_xticks(np.arange(size + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(size + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="#e4e4e4")
+    axes.tick_params(which="minor", length=0)
+    axes.set_xlabel("said", color=GREY)
+    axes.set_ylabel("true", color=GREY)
+    _legend(figure, axes, image, "mistakes", range(0, most + 1, max(1, ceil(most / 4))))
+    return figure
+
+
+def _legend(
+    figure: Figure, axes: Any, image: Any, label: str, ticks: Sequence[float] | None = None
+) -> None:
+    """Draw the colour scale beside the picture."""
+    bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=22, pad=0.02, ticks=ticks)
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.ax.tick_params(colors=GREY, length=0)
+    bar.set_label(label, color=GREY)
+
+
+def mistakes(
+    images: np.ndarray, said: np.ndarray, true: np.ndarray, sure: np.ndarray, title: str
+) -> Figure:
+    """Draw pictures that were taken for something else, with what was said and what is true.
+
+    Args:
+        images: (n, height, width), 0 is paper and 1 is ink; those shown, worst first.
+        said: (n,) the names that the network gave.
+        true: (n,) the right names.
+        sure: (n,) the probability that the network gave to what it said.
+        title: the headline.
+    """
+    columns = min(len(images), 6)
+    rows = ceil(len(images) / columns)
+    note = "bold: what the network said, and how sure it was   ·   below: what it is"
+    figure = new_figure(title, note, (max(1.5 * columns, 7), 0.95 + 1.95 * rows))
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid:
+        axes.axis("off")
+    for axes, image, word, right, share in zip(grid, images, said, true, sure, strict=False):
+        axes.imshow(image, cmap="gray_r", vmin=0, vmax=1)
+        axes.set_title(f"{word}  ({share:.0%})", size=12, weight="bold", color=INK)
+        axes.text(
+            0.5, -0.06, f"is {right}", size=11, color=GREY, ha="center", va="top",
+            transform=axes.transAxes,
+        )  # fmt: skip
+    return figure
+
+
+def unit_pictures(weights: np.ndarray, title: str, note: str) -> Figure:
+    """Draw the weights of first-layer units as pictures, all on one scale centred on zero.
+
+    Args:
+        weights: (units, height, width).
+        title: the headline.
+        note: how to read it.
+    """
+    columns = ceil(np.sqrt(len(weights) * 1.6))
+    rows = ceil(len(weights) / columns)
+    figure = new_figure(title, note, (10, 1 + 9.0 * rows / columns))
+    limit = float(np.quantile(np.abs(weights), 0.999))
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.ravel():
+        axes.axis("off")
+    for axes, unit in zip(grid.ravel(), weights, strict=False):
+        image = axes.imshow(unit, cmap=signed_colours(), vmin=-limit, vmax=limit)
+    ticks = [-limit, 0.0, limit]
+    _legend(figure, grid, image, "weight", ticks)
+    return figure

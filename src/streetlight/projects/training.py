@@ -1,0 +1,101 @@
+"""What every project does around a Trainer: fit, keep the best model, write what a run leaves."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from streetlight.interop import atomic_write, save
+from streetlight.train import Checkpoint, EarlyStopping
+
+if TYPE_CHECKING:
+    from streetlight.projects.run_folder import RunFolder, RunOptions
+    from streetlight.train import Trainer
+
+
+def learn(
+    run: RunFolder,
+    trainer: Trainer,
+    loader: Iterable[Any],
+    validation: Iterable[Any],
+    metadata: Mapping[str, str],
+    options: RunOptions,
+    patience: int | None = None,
+) -> int:
+    """Fit for the run's epochs, from its checkpoint if it has one, and save the model.
+
+    The model is saved however the run ends. After Ctrl-C or an error it is the best one so far.
+
+    Args:
+        run: the folder; `settings["epochs"]` says how long.
+        trainer: with the model, the optimiser and the loss.
+        loader: the batches to learn from.
+        validation: batches to watch the training with.
+        metadata: what `evaluate` and `predict` need to build the model again.
+        options: whether to be quiet, and what to resume.
+        patience: epochs without a lower validation loss before the run stops and goes back to the
+            best model; None trains to the end and keeps the last one.
+
+    Returns:
+        The epoch whose model is kept.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed; it was said how to resume.
+        DivergenceError: the training ran away.
+    """
+    callbacks = [EarlyStopping(patience=patience)] if patience else []
+    resume = run.checkpoint if options.resume and run.checkpoint.exists() else None
+    whole = False
+    try:
+        history = trainer.fit(
+            loader, validation, run.settings["epochs"], [*callbacks, Checkpoint(run.checkpoint)],
+            resume=resume, quiet=options.quiet,
+        )  # fmt: skip
+        whole = not history.interrupted
+    finally:
+        if not whole:
+            trainer.restore_best()
+        save(trainer.model.state_dict(), run.model, metadata)
+    if not whole:
+        best = trainer.best.epoch if trainer.best else 0
+        _say_how_to_resume(run, best)
+        raise KeyboardInterrupt
+    return trainer.best.epoch if patience and trainer.best else len(history)
+
+
+def _say_how_to_resume(run: RunFolder, best: int) -> None:
+    which = f"the best model so far (epoch {best})" if best else "the model as it is"
+    print(
+        f"\nStopped. Kept {which} in {run.model}\n"
+        f"Go on with: {run.settings['command']} --resume {run.top}",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def finish_run(
+    run: RunFolder,
+    trainer: Trainer,
+    kept: int,
+    title: str,
+    measures: Sequence[str],
+    shape: Sequence[int],
+) -> None:
+    """Write what every run leaves beside its model: history.csv, curves.png and summary.txt.
+
+    Args:
+        run: the folder.
+        trainer: after its `fit`.
+        kept: the epoch whose model is kept.
+        title: the headline of the curves.
+        measures: columns of the history to draw, such as "loss" and "accuracy".
+        shape: shape of a batch of inputs, for the summary.
+    """
+    from streetlight.projects.pictures import curves, save_figure
+
+    history = trainer.history
+    history.to_csv(run.path / "history.csv")
+    save_figure(curves(history.columns, measures, kept, title), run.path / "curves.png")
+    with atomic_write(run.path / "summary.txt") as file:
+        file.write(f"{trainer.model.summary(shape)}\n".encode())
