@@ -1,0 +1,195 @@
+"""Functions that make tensors from a shape, a range, or random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from streetlight import device as devices
+from streetlight import dtypes, ops
+from streetlight.errors import ArgumentError
+from streetlight.ops.dims import as_shape
+from streetlight.random import Generator, default_generator
+from streetlight.tensor import Tensor
+
+
+def _made(array: Any, device: Any, requires_grad: bool) -> Tensor:
+    result = Tensor(devices.move(np.asarray(array), device or "cpu"))
+    return result.requires_grad_() if requires_grad else result
+
+
+def _dtype(dtype: Any) -> Any:
+    return dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+
+
+def _shape(name: str, sizes: tuple[Any, ...]) -> tuple[int, ...]:
+    shape = as_shape(name, sizes)
+    if min(shape, default=0) < 0:
+        raise ArgumentError(f"{name}: {shape} is not a shape", expected="sizes of 0 or more")
+    return shape
+
+
+def zeros(*shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`."""
+    return _made(np.zeros(_shape("zeros", shape), _dtype(dtype)), device, requires_grad)
+
+
+def ones(*shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of ones."""
+    return _made(np.ones(_shape("ones", shape), _dtype(dtype)), device, requires_grad)
+
+
+def empty(*shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor whose numbers are whatever lay in memory."""
+    return _made(np.empty(_shape("empty", shape), _dtype(dtype)), device, requires_grad)
+
+
+def full(
+    shape: Sequence[int], value: float, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """A tensor with one number everywhere; its dtype is the number's."""
+    kind = dtypes.of_scalar(value) if dtype is None else dtypes.as_dtype(dtype)
+    return _made(np.full(_shape("full", (shape,)), value, kind), device, requires_grad)
+
+
+def zeros_like(input: Tensor, dtype: Any = None) -> Tensor:
+    """Zeros in the shape, dtype and place of another tensor."""
+    return zeros(input.shape, dtype=dtype or input.dtype, device=input.device)
+
+
+def ones_like(input: Tensor, dtype: Any = None) -> Tensor:
+    """Ones in the shape, dtype and place of another tensor."""
+    return ones(input.shape, dtype=dtype or input.dtype, device=input.device)
+
+
+def full_like(input: Tensor, value: float, dtype: Any = None) -> Tensor:
+    """One number in the shape, dtype and place of another tensor."""
+    return full(input.shape, value, dtype=dtype or input.dtype, device=input.device)
+
+
+def empty_like(input: Tensor, dtype: Any = None) -> Tensor:
+    """Any numbers in the shape, dtype and place of another tensor."""
+    return empty(input.shape, dtype=dtype or input.dtype, device=input.device)
+
+
+def arange(start: float, end: float | None = None, step: float = 1, dtype: Any = None) -> Tensor:
+    """Numbers from start (0 if only one is given) up to, not including, end.
+
+    >>> arange(4).tolist()
+    [0, 1, 2, 3]
+    """
+    first, last = (0, start) if end is None else (start, end)
+    if step == 0 or (last - first) / step < 0:
+        raise ArgumentError(f"arange: from {first} to {last} in steps of {step} never arrives")
+    whole = all(isinstance(number, int) for number in (first, last, step))
+    kind = (dtypes.int64 if whole else dtypes.get_default_dtype()) if dtype is None else dtype
+    return Tensor(np.arange(first, last, step).astype(dtypes.as_dtype(kind)))
+
+
+def linspace(start: float, end: float, steps: int, dtype: Any = None) -> Tensor:
+    """Evenly spaced numbers from start to end, both included."""
+    if steps < 0:
+        raise ArgumentError(f"linspace: {steps} steps", expected="0 or more")
+    return Tensor(np.linspace(start, end, steps, dtype=_dtype(dtype)))
+
+
+def eye(n: int, m: int | None = None, dtype: Any = None) -> Tensor:
+    """The identity matrix, n × m."""
+    return Tensor(np.eye(*_shape("eye", (n, n if m is None else m)), dtype=_dtype(dtype)))
+
+
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The lower triangle of a matrix, zeros elsewhere."""
+    rows, columns = np.ogrid[: input.shape[-2], : input.shape[-1]]
+    return ops.where(Tensor(columns - rows <= diagonal).to(input.device), input, 0)
+
+
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The upper triangle of a matrix, zeros elsewhere."""
+    rows, columns = np.ogrid[: input.shape[-2], : input.shape[-1]]
+    return ops.where(Tensor(columns - rows >= diagonal).to(input.device), input, 0)
+
+
+def rand(
+    *shape: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Random numbers spread evenly over [0, 1)."""
+    source = generator or default_generator
+    drawn = ops.uniform(shape=_shape("rand", shape), generator=source, dtype=_dtype(dtype))
+    return _made(drawn._data, device, requires_grad)
+
+
+def randn(
+    *shape: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Random numbers from the standard normal distribution."""
+    source = generator or default_generator
+    drawn = ops.normal(shape=_shape("randn", shape), generator=source, dtype=_dtype(dtype))
+    return _made(drawn._data, device, requires_grad)
+
+
+def rand_like(input: Tensor) -> Tensor:
+    """Even random numbers in the shape, dtype and place of another tensor."""
+    return rand(input.shape, dtype=input.dtype, device=input.device)
+
+
+def randn_like(input: Tensor) -> Tensor:
+    """Normal random numbers in the shape, dtype and place of another tensor."""
+    return randn(input.shape, dtype=input.dtype, device=input.device)
+
+
+def randint(
+    low: int, high: int | None = None, size: Sequence[int] = (), *,
+    generator: Generator | None = None, dtype: Any = dtypes.int64,
+) -> Tensor:  # fmt: skip
+    """Random whole numbers from low (0 if only one bound is given) to high - 1.
+
+    >>> randint(0, 10, (2, 3)).shape
+    (2, 3)
+    """
+    if isinstance(high, Sequence):
+        low, high, size = 0, low, high
+    first, last = (0, low) if high is None else (low, high)
+    if last <= first:
+        raise ArgumentError(f"randint: there is no whole number from {first} to below {last}")
+    source = generator or default_generator
+    return Tensor(source.integers(first, last, _shape("randint", (size,))).astype(dtype))
+
+
+def randperm(count: int, *, generator: Generator | None = None) -> Tensor:
+    """The numbers 0 to count - 1 in random order."""
+    return Tensor((generator or default_generator).permutation(count))
+
+
+def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
+    """1 with the probability given by each element, otherwise 0."""
+    source = generator or default_generator
+    drawn = ops.uniform(shape=input.shape, generator=source, dtype=input.dtype)
+    return (drawn < input).to(input.dtype)
+
+
+def multinomial(
+    input: Tensor, num_samples: int, replacement: bool = False, *,
+    generator: Generator | None = None,
+) -> Tensor:  # fmt: skip
+    """Draw indices with probabilities in proportion to the elements of each row.
+
+    Source: the Gumbel-max trick with exponential waiting times; Efraimidis and Spirakis, 2006.
+    """
+    if not replacement and num_samples > input.shape[-1]:
+        raise ArgumentError(f"multinomial: cannot draw {num_samples} of {input.shape[-1]}",
+                            fix="replacement=True")  # fmt: skip
+    rounds = num_samples if replacement else 1
+    source = generator or default_generator
+    shape = (*input.shape[:-1], rounds, input.shape[-1])
+    waiting = -ops.log(1 - ops.uniform(shape=shape, generator=source, dtype=dtypes.float64))
+    arrival = waiting / input.detach().unsqueeze(-2)
+    if replacement:
+        return ops.argmin(arrival, -1)
+    order = ops.argsort(arrival.squeeze(-2), -1)
+    return ops.narrow(order, -1, 0, num_samples)

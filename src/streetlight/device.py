@@ -1,0 +1,100 @@
+"""The one seam between array libraries: NumPy for the CPU, CuPy for a CUDA device.
+
+Operations receive the array module as their first argument and never ask which one it is.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+
+from streetlight.errors import DeviceError, MissingDependencyError
+
+Array = Any  # numpy.ndarray or cupy.ndarray: one structural type, two libraries
+
+cupy: Any = None  # set when the first tensor moves to a CUDA device
+
+
+def normalise_device(device: Any) -> str:
+    """Return the device's plain name, `"cpu"` or `"cuda"`.
+
+    Raises:
+        DeviceError: for any other name.
+
+    >>> normalise_device("cpu")
+    'cpu'
+    """
+    name = str(device).split(":")[0]
+    if name not in ("cpu", "cuda"):
+        raise DeviceError(
+            f"there is no device {str(device)!r}", expected='"cpu" or "cuda"', fix='x.to("cpu")'
+        )
+    return name
+
+
+def load_cupy() -> Any:
+    """Import CuPy and make sure that a CUDA device answers.
+
+    Raises:
+        MissingDependencyError: if CuPy is not installed.
+        DeviceError: if no CUDA device is usable.
+    """
+    global cupy
+    if cupy is None:
+        try:
+            module = importlib.import_module("cupy")
+        except ImportError as error:
+            raise MissingDependencyError(
+                "CUDA tensors need CuPy, which is not installed",
+                fix='python -m pip install "streetlight[cuda]"',
+            ) from error
+        try:
+            module.cuda.Device(0).use()
+        except module.cuda.runtime.CUDARuntimeError as error:
+            raise DeviceError(
+                f"no CUDA device answers: {error}", fix='stay on the CPU: x.to("cpu")'
+            ) from error
+        cupy = module
+    return cupy
+
+
+def array_module(name: str) -> Any:
+    """Return the array library of a device: `numpy` for `"cpu"`, `cupy` for `"cuda"`."""
+    return np if normalise_device(name) == "cpu" else load_cupy()
+
+
+def module_of(*arrays: Array) -> Any:
+    """Return the array library that the arrays belong to; Python numbers belong to any.
+
+    Raises:
+        DeviceError: if they lie on different devices.
+    """
+    if cupy is None:
+        return np
+    on_cuda = {isinstance(a, cupy.ndarray) for a in arrays if hasattr(a, "dtype")}
+    if len(on_cuda) > 1:
+        raise DeviceError(
+            "the inputs lie on different devices, cpu and cuda",
+            expected="all on one device",
+            fix='move them with .to("cuda") or .to("cpu")',
+        )
+    return cupy if on_cuda == {True} else np
+
+
+def device_of(array: Array) -> str:
+    """Return the name of the device that an array lies on.
+
+    >>> device_of(np.zeros(3))
+    'cpu'
+    """
+    return "cuda" if cupy is not None and isinstance(array, cupy.ndarray) else "cpu"
+
+
+def move(array: Array, device: str) -> Array:
+    """Return the array on the named device: itself if it is there already, otherwise a copy."""
+    target = normalise_device(device)
+    if target == device_of(array):
+        return array
+    return load_cupy().asarray(array) if target == "cuda" else cupy.asnumpy(array)

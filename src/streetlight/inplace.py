@@ -1,0 +1,205 @@
+"""Changes of a tensor in place, recorded so that gradients stay right.
+
+A change gives the tensor a new node. If the tensor is a view, the change is passed on to the
+tensor it looks at, and further up, as "the old value with this part replaced".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from streetlight.autograd import record, refresh, tick
+from streetlight.errors import DTypeError, InPlaceError, ShapeError
+from streetlight.ops.indexing import _parsed, put
+from streetlight.ops.movement import _slice, assign, copy, expand
+from streetlight.ops.registry import NO_ATTRIBUTES, Op, Value, context
+
+if TYPE_CHECKING:
+    from streetlight.tensor import Tensor
+
+
+def _root(tensor: Any) -> Any:
+    while tensor._base is not None:
+        tensor = tensor._base[0]
+    return tensor
+
+
+def _recording(target: Any, inputs: tuple[Any, ...]) -> bool:
+    """Whether the change must be recorded; refuses leaves, whose gradient would lose its place."""
+    if not context.grad_enabled:
+        return False
+    root = _root(target)
+    if root.requires_grad and root._node is None:
+        raise InPlaceError(
+            "a leaf that requires a gradient is changed in place",
+            expected="the change inside of no_grad(), or of a tensor computed from the leaf",
+            got={"tensor": target},
+            fix="with sl.no_grad(): ..., or change x.clone()",
+        )
+    return root.requires_grad or any(getattr(x, "requires_grad", False) for x in inputs)
+
+
+def _check_memory(target: Any) -> None:
+    data = target._data
+    if not data.flags.writeable:
+        raise InPlaceError(
+            "the tensor's memory is read-only", got={"tensor": target}, fix="change x.clone()"
+        )
+    if 0 in data.strides and any(
+        stride == 0 and size > 1 for size, stride in zip(data.shape, data.strides, strict=True)
+    ):
+        raise InPlaceError(
+            "several elements of the tensor lie in one place of memory (it was expanded)",
+            got={"tensor": target},
+            fix="change x.clone()",
+        )
+
+
+def _stamp(target: Any) -> None:
+    """Note the time of the change where all who share the memory can see it."""
+    if target._changed is None:
+        target._changed = [0]
+    target._changed[0] = tick()
+
+
+def _rebase(target: Any, value: Any) -> None:
+    """Make `target`, whose memory holds the new numbers already, the result of `value`'s node."""
+    if target._base is None:
+        target._node, target.requires_grad = value._node, value.requires_grad
+        return
+    base, view, attributes, _ = target._base
+    if base._base is not None:
+        refresh(base)
+    facts = {"view": view, "attributes": attributes}
+    before, after = Value.wrap(base._data), Value.wrap(base._data)
+    before._node, before.requires_grad = base._node, base.requires_grad
+    after._node = record(assign, (before, value), facts, base._data)
+    after.requires_grad = True
+    _rebase(base, after)
+    target._node, target.requires_grad = record(view, (base,), attributes, target._data), True
+    target._base = (base, view, attributes, tick())
+
+
+def _write(target: Any, value: Any, recording: bool) -> Any:
+    """Copy the numbers of `value` into the tensor's memory and record the change."""
+    _check_memory(target)
+    if recording:
+        if value.shape != target.shape:
+            value = expand(value, target.shape)
+        if value.requires_grad and value._node is None:
+            value = copy(value)  # the leaf itself keeps its own gradient
+        if value.dtype != target.dtype:
+            value = value.to(target.dtype)
+    if target._base is not None:
+        refresh(target)
+    np.copyto(target._data, value._data, casting="unsafe")
+    _stamp(target)
+    if recording:
+        _rebase(target, value)
+    return target
+
+
+def change(op: Op, target: Any, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
+    """Let `target` become the result of an operation.
+
+    Raises:
+        InPlaceError: for leaves that require a gradient, read-only and expanded memory.
+        ShapeError: if the result does not have the target's shape.
+        DTypeError: if the target cannot hold the result (fractions in integers).
+    """
+    recording = _recording(target, inputs)
+    if not recording and op.has_out and _same_kind(target, inputs):
+        _check_memory(target)
+        arrays = [x._data if isinstance(x, Value) else x for x in inputs]
+        context.run(op.kernel_for(arrays), *arrays, out=target._data)
+        _stamp(target)
+        return target
+    value = op(*inputs, **attributes)
+    if value.shape != target.shape:
+        raise ShapeError(
+            f"{op.name}_: the result has another shape than the tensor changed in place",
+            got={"tensor": target, "result": value},
+            fix=f"x = x.{op.name}(...) instead",
+        )
+    if target.dtype.kind != "f" and value.dtype.kind == "f":
+        raise DTypeError(
+            f"{op.name}_: {target.dtype} cannot hold the {value.dtype} result",
+            fix="x = x.float() first",
+        )
+    return _write(target, value, recording)
+
+
+def _same_kind(target: Any, inputs: tuple[Any, ...]) -> bool:
+    """Whether NumPy can write the result right into the target's memory."""
+    dtype, shape = target._data.dtype, target._data.shape
+    return dtype.kind == "f" and all(
+        [
+            (x._data.dtype is dtype and (x._data.shape == shape or x._data.ndim == 0))
+            if isinstance(x, Value)
+            else type(x) is float or type(x) is int
+            for x in inputs
+        ]
+    )
+
+
+def in_place(op: Op) -> Callable[..., Tensor]:
+    """Return the method that replaces a tensor by the result of an operation on it: `x.exp_()`."""
+
+    def method(self: Any, *others: Any) -> Any:
+        return change(op, self, (self, *others), NO_ATTRIBUTES)
+
+    method.__name__ = f"{op.name}_"
+    method.__doc__ = f"{op.__doc__} In place."
+    return method
+
+
+def in_place_scaled(op: Op) -> Callable[..., Tensor]:
+    """Return the method that adds or subtracts `alpha` times another tensor in place."""
+
+    def method(self: Any, other: Any, *, alpha: Any = 1) -> Any:
+        return change(op, self, (self, other if alpha == 1 else other * alpha), NO_ATTRIBUTES)
+
+    method.__name__ = f"{op.name}_"
+    method.__doc__ = f"{op.__doc__} In place, with the other side times `alpha`."
+    return method
+
+
+def copy_(self: Any, source: Any) -> Any:
+    """Fill the tensor with the numbers of another, which is broadcast and cast to fit."""
+    if not isinstance(source, Value):
+        source = Value.wrap(np.asarray(source, dtype=self.dtype))
+    recording = _recording(self, (source,))
+    if source.shape != self.shape:
+        source = expand(source, self.shape)
+    return _write(self, source, recording)
+
+
+def fill_(self: Any, value: float) -> Any:
+    """Fill the tensor with one number."""
+    return copy_(self, Value.wrap(np.asarray(value, dtype=self.dtype)))
+
+
+def zero_(self: Any) -> Any:
+    """Fill the tensor with zeros."""
+    return fill_(self, 0)
+
+
+def setitem(target: Any, index: Any, value: Any) -> None:
+    """target[index] = value, for numbers, slices, index tensors and masks."""
+    plain, tensors = _parsed(index)
+    if not isinstance(value, Value):
+        value = Value.wrap(np.asarray(value, dtype=target.dtype))
+    if not tensors:
+        view = _slice(target, index=plain)
+        extra = value.ndim - view.ndim
+        if extra > 0 and value.shape[:extra] == (1,) * extra:
+            value = value.reshape(value.shape[extra:])
+        copy_(view, value)
+        return
+    if value.dtype != target.dtype:
+        value = value.to(target.dtype)
+    recording = _recording(target, (value,))
+    _write(target, put(target, value, *tensors, index=plain), recording)

@@ -1,0 +1,389 @@
+"""Operations on each element by itself: arithmetic, exponentials, comparisons, choice.
+
+To add one, write one block: a forward function on arrays and its facts. `g` is the gradient that
+arrives from above, `out` the result of the forward pass.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from streetlight.device import Array
+from streetlight.errors import ArgumentError
+from streetlight.ops.erf import error_function
+from streetlight.ops.registry import (
+    NO_ATTRIBUTES,
+    Elementwise,
+    Sample,
+    Value,
+    binary,
+    broadcast_shape,
+    context,
+    unary,
+)
+from streetlight.ops.samples import misfits, numbers, pairs, text_misfit, within
+
+XP = Any  # the array module: numpy or cupy
+
+# ---- arithmetic ----
+
+
+@binary(
+    vjp=[lambda g, out, x, y: g, lambda g, out, x, y: g],
+    algebra="{0} + {1}", c="{0} + {1}", onnx="Add", samples=pairs(), error_samples=misfits("add"),
+)  # fmt: skip
+def add(xp: XP, x: Array, y: Array, out: Array = None) -> Array:
+    """Sum, x + y."""
+    return xp.add(x, y, out=out)
+
+
+@binary(
+    vjp=[lambda g, out, x, y: g, lambda g, out, x, y: -g],
+    algebra="{0} − {1}", c="{0} - {1}", onnx="Sub", samples=pairs(), error_samples=misfits("sub"),
+)  # fmt: skip
+def sub(xp: XP, x: Array, y: Array, out: Array = None) -> Array:
+    """Difference, x − y."""
+    return xp.subtract(x, y, out=out)
+
+
+@binary(
+    vjp=[lambda g, out, x, y: g * y, lambda g, out, x, y: g * x], saves="y|x",
+    algebra="{0} · {1}", c="{0} * {1}", onnx="Mul", samples=pairs(), error_samples=misfits("mul"),
+)  # fmt: skip
+def mul(xp: XP, x: Array, y: Array, out: Array = None) -> Array:
+    """Product, x · y."""
+    return xp.multiply(x, y, out=out)
+
+
+@binary(
+    vjp=[lambda g, out, x, y: g / y, lambda g, out, x, y: -g * (x / y) / y], saves="y|x y",
+    floats=True, algebra="{0} / {1}", c="{0} / {1}", onnx="Div", samples=pairs(0.5, 3.0),
+    error_samples=misfits("div"),
+)  # fmt: skip
+def div(xp: XP, x: Array, y: Array, out: Array = None) -> Array:
+    """Quotient, x / y; integers become floating-point first."""
+    return xp.true_divide(x, y, out=out)
+
+
+@binary(
+    vjp=[
+        lambda g, out, x, y: g * where(equal(y, 0), 0.0, y * x ** (y - 1)),
+        lambda g, out, x, y: g * where(equal(x, 0), 0.0, out * log(where(equal(x, 0), 1.0, x))),
+    ],
+    saves="x y|x out", algebra="{0}^{1}", c="pow({0}, {1})", onnx="Pow",
+    samples=lambda: [
+        *(Sample((abs_(s.inputs[0]) + 0.5, s.inputs[1])) for s in pairs()()),
+        *(Sample((numbers(2, 3), power)) for power in (2, 3, 1.0, 0)),
+    ],
+    error_samples=misfits("pow"),
+)  # fmt: skip
+def pow(xp: XP, x: Array, y: Array) -> Array:
+    """Power, x^y."""
+    if type(y) in (int, float) and y == 2:
+        return xp.multiply(x, x)  # by far the most frequent power
+    return xp.power(x, y)
+
+
+@binary(floats=False, algebra="⌊{0} / {1}⌋", c="floor({0} / {1})",
+        samples=pairs(0.5, 3.0), error_samples=misfits("floor_divide"))  # fmt: skip
+def floor_divide(xp: XP, x: Array, y: Array) -> Array:
+    """Quotient rounded down; it has no gradient."""
+    return xp.floor_divide(x, y)
+
+
+@binary(
+    vjp=[lambda g, out, x, y: g, lambda g, out, x, y: -g * floor_divide(x, y)], saves="|x y",
+    algebra="{0} mod {1}", c="({0} - {1} * floor({0} / {1}))", onnx="Mod",
+    samples=pairs(0.7, 3.1), error_samples=misfits("remainder"),
+)  # fmt: skip
+def remainder(xp: XP, x: Array, y: Array) -> Array:
+    """Remainder of the division rounded down; it has the sign of y."""
+    return xp.remainder(x, y)
+
+
+@unary(vjp=[lambda g, out, x: -g], algebra="−{0}", c="-{0}", onnx="Neg",
+       samples=within(-2, 2), error_samples=text_misfit("neg"))  # fmt: skip
+def neg(xp: XP, x: Array) -> Array:
+    """Negative, −x."""
+    return xp.negative(x)
+
+
+@unary(vjp=[lambda g, out, x: g * sign(x)], saves="x", algebra="|{0}|", c="fabs({0})", onnx="Abs",
+       samples=within(-2, 3))  # fmt: skip
+def abs(xp: XP, x: Array) -> Array:
+    """Absolute value, |x|; its slope at 0 is taken as 0."""
+    return xp.abs(x)
+
+
+abs_ = np.abs
+
+
+@unary(vjp=[lambda g, out, x: g * 0], algebra="sign({0})", c="({0} > 0) - ({0} < 0)", onnx="Sign",
+       samples=within(-2, 3))  # fmt: skip
+def sign(xp: XP, x: Array) -> Array:
+    """Sign: −1, 0 or 1; its slope is 0."""
+    return xp.sign(x)
+
+
+@unary(vjp=[lambda g, out, x: g * 0], algebra="⌊{0}⌋", c="floor({0})", onnx="Floor",
+       samples=within(-2.3, 3.4))  # fmt: skip
+def floor(xp: XP, x: Array) -> Array:
+    """The greatest whole number not above x; its slope is 0."""
+    return xp.floor(x) if x.dtype.kind == "f" else x.copy()
+
+
+@unary(vjp=[lambda g, out, x: g * 0], algebra="round({0})", c="rint({0})", onnx="Round",
+       samples=within(-2.3, 3.4))  # fmt: skip
+def round(xp: XP, x: Array) -> Array:
+    """The nearest whole number, halves to the even one; its slope is 0."""
+    return xp.rint(x) if x.dtype.kind == "f" else x.copy()
+
+
+# ---- exponentials, logarithms, roots ----
+
+
+@unary(vjp=[lambda g, out, x: g * out], saves="out", floats=True, algebra="exp({0})",
+       c="exp({0})", onnx="Exp", samples=within(-2, 2))  # fmt: skip
+def exp(xp: XP, x: Array) -> Array:
+    """Exponential, eˣ."""
+    return xp.exp(x)
+
+
+@unary(vjp=[lambda g, out, x: g * (out + 1)], saves="out", floats=True, algebra="exp({0}) − 1",
+       c="expm1({0})", samples=within(-2, 2))  # fmt: skip
+def expm1(xp: XP, x: Array) -> Array:
+    """eˣ − 1, exact for small x."""
+    return xp.expm1(x)
+
+
+@unary(vjp=[lambda g, out, x: g / x], saves="x", floats=True, algebra="ln({0})", c="log({0})",
+       onnx="Log", samples=within(0.3, 4))  # fmt: skip
+def log(xp: XP, x: Array) -> Array:
+    """Natural logarithm, ln x."""
+    return xp.log(x)
+
+
+@unary(vjp=[lambda g, out, x: g / (x + 1)], saves="x", floats=True, algebra="ln(1 + {0})",
+       c="log1p({0})", samples=within(-0.6, 3))  # fmt: skip
+def log1p(xp: XP, x: Array) -> Array:
+    """ln(1 + x), exact for small x."""
+    return xp.log1p(x)
+
+
+@unary(vjp=[lambda g, out, x: g / (out * 2)], saves="out", floats=True, algebra="√{0}",
+       c="sqrt({0})", onnx="Sqrt", samples=within(0.3, 4))  # fmt: skip
+def sqrt(xp: XP, x: Array) -> Array:
+    """Square root, √x."""
+    return xp.sqrt(x)
+
+
+@unary(vjp=[lambda g, out, x: g * out * out * out * -0.5], saves="out", floats=True,
+       algebra="1/√{0}", c="1 / sqrt({0})", samples=within(0.3, 4))  # fmt: skip
+def rsqrt(xp: XP, x: Array) -> Array:
+    """Reciprocal of the square root, 1/√x."""
+    return xp.reciprocal(xp.sqrt(x))
+
+
+# ---- curves ----
+
+
+@unary(vjp=[lambda g, out, x: g * cos(x)], saves="x", floats=True, algebra="sin({0})",
+       c="sin({0})", onnx="Sin", samples=within(-4, 4))  # fmt: skip
+def sin(xp: XP, x: Array) -> Array:
+    """Sine of an angle in radians."""
+    return xp.sin(x)
+
+
+@unary(vjp=[lambda g, out, x: -g * sin(x)], saves="x", floats=True, algebra="cos({0})",
+       c="cos({0})", onnx="Cos", samples=within(-4, 4))  # fmt: skip
+def cos(xp: XP, x: Array) -> Array:
+    """Cosine of an angle in radians."""
+    return xp.cos(x)
+
+
+@unary(vjp=[lambda g, out, x: g * (1 - out * out)], saves="out", floats=True, algebra="tanh({0})",
+       c="tanh({0})", onnx="Tanh", samples=within(-3, 3))  # fmt: skip
+def tanh(xp: XP, x: Array) -> Array:
+    """Hyperbolic tangent, (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ), between −1 and 1."""
+    return xp.tanh(x)
+
+
+@unary(vjp=[lambda g, out, x: g * (out * (1 - out))], saves="out", floats=True, algebra="σ({0})",
+       c="1 / (1 + exp(-{0}))", onnx="Sigmoid", samples=within(-4, 4))  # fmt: skip
+def sigmoid(xp: XP, x: Array) -> Array:
+    """Logistic function, 1 / (1 + e⁻ˣ), between 0 and 1."""
+    return xp.reciprocal(xp.exp(xp.negative(x)) + 1)
+
+
+@unary(vjp=[lambda g, out, x: where(out > 0, g, 0.0)], saves="out", algebra="relu({0})",
+       c="{0} > 0 ? {0} : 0", onnx="Relu", samples=within(-2, 3))  # fmt: skip
+def relu(xp: XP, x: Array) -> Array:
+    """Rectifier, max(x, 0); its slope at 0 is taken as 0."""
+    return xp.maximum(x, 0)
+
+
+@unary(vjp=[lambda g, out, x: g * exp(-(x * x)) * 1.1283791670955126], saves="x", floats=True,
+       algebra="erf({0})", c="erf({0})", onnx="Erf", samples=within(-3, 3))  # fmt: skip
+def erf(xp: XP, x: Array) -> Array:
+    """Error function, 2/√π · ∫₀ˣ exp(−t²) dt, between −1 and 1."""
+    return error_function(xp, x)
+
+
+# ---- the larger and the smaller ----
+
+
+@binary(
+    vjp=[
+        lambda g, out, x, y: where(greater(x, y), g, where(equal(x, y), g * 0.5, 0.0)),
+        lambda g, out, x, y: where(greater(y, x), g, where(equal(x, y), g * 0.5, 0.0)),
+    ],
+    saves="x y", algebra="max({0}, {1})", c="{0} > {1} ? {0} : {1}", onnx="Max",
+    samples=pairs(-1.7, 2.2), error_samples=misfits("maximum"),
+)  # fmt: skip
+def maximum(xp: XP, x: Array, y: Array) -> Array:
+    """The larger of x and y; where they are equal the gradient is shared."""
+    return xp.maximum(x, y)
+
+
+@binary(
+    vjp=[
+        lambda g, out, x, y: where(less(x, y), g, where(equal(x, y), g * 0.5, 0.0)),
+        lambda g, out, x, y: where(less(y, x), g, where(equal(x, y), g * 0.5, 0.0)),
+    ],
+    saves="x y", algebra="min({0}, {1})", c="{0} < {1} ? {0} : {1}", onnx="Min",
+    samples=pairs(-1.7, 2.2), error_samples=misfits("minimum"),
+)  # fmt: skip
+def minimum(xp: XP, x: Array, y: Array) -> Array:
+    """The smaller of x and y; where they are equal the gradient is shared."""
+    return xp.minimum(x, y)
+
+
+# ---- comparisons (no gradient) ----
+
+
+@binary(dtype="bool", algebra="{0} = {1}", c="{0} == {1}", onnx="Equal", samples=pairs())
+def equal(xp: XP, x: Array, y: Array) -> Array:
+    """Whether x = y."""
+    return xp.equal(x, y)
+
+
+@binary(dtype="bool", algebra="{0} ≠ {1}", c="{0} != {1}", samples=pairs())
+def not_equal(xp: XP, x: Array, y: Array) -> Array:
+    """Whether x ≠ y."""
+    return xp.not_equal(x, y)
+
+
+@binary(dtype="bool", algebra="{0} > {1}", c="{0} > {1}", onnx="Greater", samples=pairs())
+def greater(xp: XP, x: Array, y: Array) -> Array:
+    """Whether x > y."""
+    return xp.greater(x, y)
+
+
+@binary(dtype="bool", algebra="{0} ≥ {1}", c="{0} >= {1}", onnx="GreaterOrEqual", samples=pairs())
+def greater_equal(xp: XP, x: Array, y: Array) -> Array:
+    """Whether x ≥ y."""
+    return xp.greater_equal(x, y)
+
+
+@binary(dtype="bool", algebra="{0} < {1}", c="{0} < {1}", onnx="Less", samples=pairs())
+def less(xp: XP, x: Array, y: Array) -> Array:
+    """Whether x < y."""
+    return xp.less(x, y)
+
+
+@binary(dtype="bool", algebra="{0} ≤ {1}", c="{0} <= {1}", onnx="LessOrEqual", samples=pairs())
+def less_equal(xp: XP, x: Array, y: Array) -> Array:
+    """Whether x ≤ y."""
+    return xp.less_equal(x, y)
+
+
+@binary(dtype="bool", algebra="{0} ∧ {1}", c="{0} && {1}", onnx="And", samples=pairs())
+def logical_and(xp: XP, x: Array, y: Array) -> Array:
+    """Whether x and y are both true (not zero)."""
+    return xp.logical_and(x, y)
+
+
+@binary(dtype="bool", algebra="{0} ∨ {1}", c="{0} || {1}", onnx="Or", samples=pairs())
+def logical_or(xp: XP, x: Array, y: Array) -> Array:
+    """Whether x or y is true (not zero)."""
+    return xp.logical_or(x, y)
+
+
+@unary(dtype="bool", algebra="¬{0}", c="!{0}", onnx="Not", samples=within(-1, 1))
+def logical_not(xp: XP, x: Array) -> Array:
+    """Whether x is false (zero)."""
+    return xp.logical_not(x)
+
+
+@unary(dtype="bool", algebra="finite({0})", c="isfinite({0})", samples=within(-1, 1))
+def isfinite(xp: XP, x: Array) -> Array:
+    """Whether x is neither infinite nor NaN."""
+    return xp.isfinite(x)
+
+
+@unary(dtype="bool", algebra="nan({0})", c="isnan({0})", onnx="IsNaN", samples=within(-1, 1))
+def isnan(xp: XP, x: Array) -> Array:
+    """Whether x is not a number."""
+    return xp.isnan(x)
+
+
+# ---- choice ----
+
+
+class _Where(Elementwise):
+    """`where` alone has a condition in front of the operands that are promoted."""
+
+    def __call__(self, condition: Any, input: Any, other: Any) -> Any:  # type: ignore[override]
+        """Take from `input` where the condition holds and from `other` elsewhere."""
+        if not isinstance(condition, Value) or condition._data.dtype.kind != "b":
+            condition = not_equal(condition, 0)
+        if not (
+            isinstance(input, Value) and input._data.dtype.kind == "f" and type(other) is float
+        ):
+            input, other = self.promote(input, other)
+        if not isinstance(input, Value) and not isinstance(other, Value):
+            input = Value.wrap(np.asarray(input, dtype=self.result_dtype(input, other)))
+        return context.interpreter(self, (condition, input, other), NO_ATTRIBUTES)
+
+    def result_dtype(self, *operands: Any) -> Any:
+        """Return the dtype that two Python numbers have together."""
+        from streetlight import dtypes
+
+        return dtypes.result_type(*((dtypes.of_scalar(o), -1) for o in operands))
+
+    def infer(self, *inputs: Any, **attributes: Any) -> Any:
+        """Return the broadcast shape, and the dtype of the operands, not of the condition."""
+        return broadcast_shape("where", *inputs), super().infer(*inputs[1:])[1]
+
+
+@functools.partial(
+    _Where,
+    vjp=[None, lambda g, out, c, x, y: where(c, g, 0.0), lambda g, out, c, x, y: where(c, 0.0, g)],
+    saves="c", algebra="{0} ? {1} : {2}", c="{0} ? {1} : {2}", onnx="Where",
+    samples=lambda: [
+        Sample((numbers(2, 3) > 0, numbers(2, 3), numbers(2, 3, seed=1))),
+        Sample((numbers(3) > 0, numbers(2, 1), numbers())),
+        Sample((numbers(2, 3) > 0, numbers(2, 3), 0.0)),
+    ],
+)  # fmt: skip
+def where(xp: XP, c: Array, x: Array, y: Array) -> Array:
+    """x where the condition c holds, y elsewhere."""
+    return xp.where(c, x, y)
+
+
+def clamp(input: Any, min: Any = None, max: Any = None) -> Any:
+    """Limit the elements to the range from min to max; either may be left out.
+
+    Outside of the range the gradient is 0, at its ends 1, as in PyTorch.
+
+    Raises:
+        ArgumentError: if neither bound is given.
+    """
+    if min is None and max is None:
+        raise ArgumentError("clamp: neither min nor max is given", fix="x.clamp(min=0)")
+    if min is not None:
+        input = where(less(input, min), min, input)
+    return input if max is None else where(greater(input, max), max, input)

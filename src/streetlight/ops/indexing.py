@@ -1,0 +1,292 @@
+"""Operations that choose elements by number or by mask, and their adjoints that add them back."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from streetlight.device import Array
+from streetlight.errors import ArgumentError, DTypeError, IndexOutOfRangeError, ShapeError
+from streetlight.ops.dims import one_dim
+from streetlight.ops.elementwise import where
+from streetlight.ops.movement import _slice, expand, narrow
+from streetlight.ops.reduce import ValuesAndIndices
+from streetlight.ops.registry import (
+    ErrorSample,
+    Sample,
+    Shape,
+    Value,
+    broadcast_shape,
+    cast,
+    primitive,
+)
+from streetlight.ops.samples import numbers
+
+if TYPE_CHECKING:
+    from streetlight.tensor import Tensor
+
+HERE = "tensor"  # stands in an index for the place of the next index tensor
+
+
+def _along(xp: Any, index: Array, dim: int) -> tuple[Array, ...]:
+    """The NumPy index that picks `index` along `dim` and walks all other dimensions."""
+    places = [
+        xp.arange(n).reshape((1,) * d + (n,) + (1,) * (index.ndim - d - 1))
+        for d, n in enumerate(index.shape)
+    ]
+    places[dim] = index
+    return tuple(places)
+
+
+def _gathered(x: Any, index: Any, dim: int) -> Shape:
+    if index.dtype.kind not in "iu":
+        raise DTypeError(
+            f"gather: the index is {index.dtype}", expected="integers", fix="index.long()"
+        )
+    fits = index.ndim == x.ndim and all(
+        i <= n for d, (i, n) in enumerate(zip(index.shape, x.shape, strict=True)) if d != dim
+    )
+    if not fits:
+        raise ShapeError(
+            "gather: the index does not fit the input",
+            expected=f"as many dimensions, and no size larger, but in dimension {dim}",
+            got={"input": x, "index": index},
+        )
+    return tuple(index.shape)
+
+
+def _index_samples() -> list[Sample]:
+    rows = np.array([[2], [0]])
+    both = np.array([[0, 1, 0], [1, 1, 0]])
+    return [
+        Sample((numbers(2, 3), rows), {"dim": 1}),
+        Sample((numbers(2, 3), both), {"dim": 0}),
+        Sample((numbers(4), np.array([3, 3, 1])), {"dim": 0}),
+    ]
+
+
+@primitive(
+    shape=_gathered, saves="index",
+    vjp=[lambda g, out, x, index, dim: _scatter_add(g, index, dim=dim, shape=x.shape), None],
+    algebra="{0}[{1}]", onnx="GatherElements", samples=_index_samples,
+    error_samples=lambda: [
+        ErrorSample((numbers(2, 3), np.array([[3]])), {"dim": 1}, IndexOutOfRangeError,
+                    "gather: index 3 is out of bounds"),
+        ErrorSample((numbers(2, 3), np.array([1])), {"dim": 1}, ShapeError,
+                    "gather: the index does not fit"),
+        ErrorSample((numbers(2, 3), numbers(2, 1)), {"dim": 1}, DTypeError,
+                    "gather: the index is float64"),
+    ],
+)  # fmt: skip
+def _gather(xp: Any, x: Array, index: Array, dim: int) -> Array:
+    return x[_along(xp, index, dim)]
+
+
+@primitive(
+    shape=lambda src, index, dim, shape: shape, saves="index",
+    vjp=[lambda g, out, src, index, dim, shape: _gather(g, index, dim=dim), None],
+    algebra="scatter-add {0}", onnx="ScatterElements",
+    samples=lambda: [
+        Sample((numbers(*s.inputs[1].shape), s.inputs[1]),
+               {**s.attributes, "shape": s.inputs[0].shape}) for s in _index_samples()
+    ],
+)  # fmt: skip
+def _scatter_add(xp: Any, src: Array, index: Array, dim: int, shape: Shape) -> Array:
+    out = xp.zeros(shape, src.dtype)
+    xp.add.at(out, _along(xp, index, dim), src)
+    return out
+
+
+def _filled(index: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Put the index arrays into their places."""
+    rest = iter(arrays)
+    return tuple(next(rest) if part is HERE else part for part in index)
+
+
+def _picked(x: Any, *arrays: Any, index: tuple[Any, ...]) -> Shape:
+    plain = tuple(np.asarray(a._data if isinstance(a, Value) else a) for a in arrays)
+    try:
+        return np.broadcast_to(0, x.shape)[_filled(index, plain)].shape
+    except IndexError as error:
+        raise IndexOutOfRangeError(f"index: {error}", got={"input": x}) from error
+
+
+def _pick_samples() -> list[Sample]:
+    return [
+        Sample((numbers(4, 3), np.array([3, 0, 3])), {"index": (HERE,)}),
+        Sample((numbers(4, 3), np.array([[1, 2]])), {"index": (slice(1, 3), HERE)}),
+        Sample((numbers(4, 3), np.array([0, 1]), np.array([2, 2])), {"index": (HERE, HERE)}),
+        Sample((numbers(2, 3), numbers(2, 3) > 0), {"index": (HERE,)}),
+    ]
+
+
+@primitive(
+    shape=_picked, saves="arrays",
+    vjp=[lambda g, out, x, *arrays, index: _unpick(g, *arrays, index=index, shape=x.shape)],
+    algebra="{0}[…]", onnx="GatherND", samples=_pick_samples,
+    error_samples=lambda: [ErrorSample((numbers(2, 3), np.array([5])), {"index": (HERE,)},
+                                       IndexOutOfRangeError, "index 5 is out of bounds")],
+)  # fmt: skip
+def _pick(xp: Any, x: Array, *arrays: Array, index: tuple[Any, ...]) -> Array:
+    return x[_filled(index, arrays)]
+
+
+@primitive(
+    shape=lambda g, *arrays, index, shape: shape, saves="arrays",
+    vjp=[lambda g, out, x, *arrays, index, shape: _pick(g, *arrays, index=index)],
+    algebra="unpick {0}", onnx="ScatterND",
+    samples=lambda: [
+        Sample((numbers(*s.inputs[0][_filled(s.attributes["index"], s.inputs[1:])].shape),
+                *s.inputs[1:]), {**s.attributes, "shape": s.inputs[0].shape})
+        for s in _pick_samples()
+    ],
+)  # fmt: skip
+def _unpick(xp: Any, x: Array, *arrays: Array, index: tuple[Any, ...], shape: Shape) -> Array:
+    out = xp.zeros(shape, x.dtype)
+    if len(index) == 1 and arrays[0].dtype.kind in "iu" and len(shape) > 1:
+        # adding to single elements is far faster than adding to rows
+        row = math.prod(shape[1:])
+        places = (arrays[0] % shape[0]).reshape(-1, 1) * row + xp.arange(row)
+        xp.add.at(out.reshape(-1), places.reshape(-1), x.reshape(-1))
+    else:
+        xp.add.at(out, _filled(index, arrays), x)
+    return out
+
+
+@primitive(
+    shape=lambda x, value, *arrays, index: x.shape, saves="arrays",
+    vjp=[
+        lambda g, out, x, value, *arrays, index: put(g, 0.0, *arrays, index=index),
+        lambda g, out, x, value, *arrays, index: _pick(g, *arrays, index=index),
+    ],
+    algebra="{0} with {1}", onnx="ScatterND",
+    samples=lambda: [
+        Sample((numbers(4, 3), numbers(2, 3, seed=1), np.array([3, 0])), {"index": (HERE,)}),
+        Sample((numbers(2, 3), numbers(), numbers(2, 3) > 0), {"index": (HERE,)}),
+    ],
+)  # fmt: skip
+def put(xp: Any, x: Array, value: Array, *arrays: Array, index: tuple[Any, ...]) -> Array:
+    """A copy of x in which the chosen elements are replaced by `value`."""
+    out = x.copy()
+    out[_filled(index, arrays)] = value
+    return out
+
+
+@primitive(
+    shape=lambda x, dim, descending: x.shape, dtype="int64", algebra="argsort {0}",
+    samples=lambda: [Sample((numbers(2, 3),), {"dim": 1, "descending": d}) for d in (False, True)],
+)  # fmt: skip
+def _argsort(xp: Any, x: Array, dim: int, descending: bool) -> Array:
+    if not descending:
+        return xp.argsort(x, axis=dim, kind="stable")
+    # from behind, so that equal elements keep their order
+    backwards = xp.argsort(xp.flip(x, dim), axis=dim, kind="stable")
+    return x.shape[dim] - 1 - xp.flip(backwards, dim)
+
+
+# ---- the public functions ----
+
+
+def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """Pick along `dim` the elements that `index` names: out[i, j] = input[i, index[i, j]]."""
+    return _gather(input, index, dim=one_dim("gather", dim, input.ndim))
+
+
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """Add the elements of `src` to the places along `dim` that `index` names."""
+    place = one_dim("scatter_add", dim, input.ndim)
+    if tuple(src.shape) != tuple(index.shape):
+        raise ShapeError("scatter_add: src and index differ in shape",
+                         got={"src": src, "index": index})  # fmt: skip
+    _gathered(input, index, place)
+    return input + _scatter_add(src, index, dim=place, shape=tuple(input.shape))
+
+
+def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """Pick whole slices along `dim`: the rows of a table, for instance."""
+    place = one_dim("index_select", dim, input.ndim)
+    if index.dtype.kind not in "iu" or index.ndim > 1:
+        raise DTypeError("index_select: the index must be a vector of integers",
+                         got={"index": index})  # fmt: skip
+    return _pick(input, index, index=(slice(None),) * place + (HERE,))
+
+
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
+    """The elements where the mask is true, in a row."""
+    shape = broadcast_shape("masked_select", input, mask)
+    return _pick(expand(input, shape), expand(mask, shape), index=(HERE,))
+
+
+def masked_fill(input: Tensor, mask: Tensor, value: float) -> Tensor:
+    """`input` with `value` where the mask is true."""
+    result: Tensor = where(mask, value, input)
+    return result if result.dtype == input.dtype else cast(result, dtype=input.dtype)
+
+
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
+    """The order that sorts along a dimension; equal elements always keep theirs."""
+    if input.ndim == 0:
+        return input.long() * 0
+    return _argsort(input, dim=one_dim("sort", dim, input.ndim), descending=descending)
+
+
+def sort(input: Tensor, dim: int = -1, descending: bool = False) -> ValuesAndIndices:
+    """Sorted values along a dimension, and where each came from."""
+    order = argsort(input, dim, descending)
+    return ValuesAndIndices(gather(input, dim, order) if input.ndim else input, order)
+
+
+def topk(
+    input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
+) -> ValuesAndIndices:
+    """The k largest (or smallest) values along a dimension, in order, and where each came from.
+
+    Raises:
+        ArgumentError: if there are fewer than k.
+    """
+    size = input.shape[dim] if input.ndim else 1
+    if not 0 <= k <= size:
+        raise ArgumentError(f"topk: k is {k}", expected=f"0 to {size}", got={"input": input})
+    values, indices = sort(input, dim, descending=largest)
+    return ValuesAndIndices(narrow(values, dim, 0, k), narrow(indices, dim, 0, k))
+
+
+# ---- square brackets ----
+
+
+def _parsed(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Split what stands in square brackets into a plain index and the index tensors in it."""
+    parts = index if isinstance(index, tuple) else (index,)
+    plain: list[Any] = []
+    tensors = []
+    for part in parts:
+        if part is None or part is Ellipsis or isinstance(part, slice) or type(part) is int:
+            plain.append(part)
+            continue
+        tensor = part if isinstance(part, Value) else Value.wrap(np.asarray(part))
+        if tensor._data.dtype.kind == "f" and tensor._data.size == 0:
+            tensor = Value.wrap(tensor._data.astype(np.int64))  # an empty list
+        if tensor._data.dtype.kind not in "iub":
+            raise DTypeError(
+                f"index: cannot choose elements by {tensor._data.dtype}",
+                expected="integers, slices, None, ..., or tensors of integers or bools",
+                got={"index": part},
+            )
+        if tensor._data.ndim == 0 and tensor._data.dtype.kind in "iu":
+            plain.append(int(tensor._data))
+            continue
+        plain.append(HERE)
+        tensors.append(tensor)
+    if not tensors and Ellipsis not in plain:
+        plain.append(Ellipsis)  # so that a single element is a view, not a number
+    return tuple(plain), tuple(tensors)
+
+
+def getitem(input: Tensor, index: Any) -> Tensor:
+    """input[index]: a view for numbers and slices, a copy for index tensors and masks."""
+    plain, tensors = _parsed(index)
+    if tensors:
+        return _pick(input, *tensors, index=plain)
+    return _slice(input, index=plain)

@@ -1,0 +1,46 @@
+"""Operations that draw random numbers: they have no inputs, only a shape and a generator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from streetlight import device, dtypes
+from streetlight.device import Array
+from streetlight.ops.registry import Sample, Shape, primitive
+from streetlight.random import Generator
+
+_samples = lambda **more: lambda: [  # noqa: E731
+    Sample((), {"shape": shape, "generator": Generator(), "dtype": dtypes.float64, **more})
+    for shape in ((), (3,), (2, 3), (0,))
+]
+
+
+@primitive(shape=lambda shape, **_: shape, dtype="attribute", algebra="uniform",
+           onnx="RandomUniform", samples=_samples())  # fmt: skip
+def uniform(xp: Any, shape: Shape, generator: Generator, dtype: dtypes.DType) -> Array:
+    """Numbers spread evenly over [0, 1)."""
+    return generator.uniform(shape).astype(dtype, copy=False)
+
+
+@primitive(shape=lambda shape, **_: shape, dtype="attribute", algebra="normal",
+           onnx="RandomNormal", samples=_samples())  # fmt: skip
+def normal(xp: Any, shape: Shape, generator: Generator, dtype: dtypes.DType) -> Array:
+    """Numbers from the standard normal distribution."""
+    return np.asarray(generator.normal(shape)).astype(dtype)
+
+
+@primitive(shape=lambda shape, **_: shape, dtype="attribute", algebra="bernoulli",
+           onnx="Bernoulli", samples=_samples(probability=0.3))  # fmt: skip
+def bernoulli(
+    xp: Any,
+    shape: Shape,
+    probability: float,
+    generator: Generator,
+    dtype: dtypes.DType,
+    on: str = "cpu",
+) -> Array:
+    """1 with the given probability, otherwise 0; one 32-bit word decides each."""
+    words = generator.words(int(np.prod(shape))).reshape(shape)
+    return device.move((words < round(probability * 2**32)).astype(dtype), on)

@@ -1,0 +1,631 @@
+"""The Tensor: an array of numbers with a link to the operation that made it.
+
+Methods and operators hand over to the operations of `streetlight.ops`; nothing is computed here.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from streetlight import autograd, device, dtypes, inplace, ops
+from streetlight.device import Array
+from streetlight.errors import ArgumentError, DeviceError, DTypeError, GradientError, ShapeError
+from streetlight.ops.registry import Value
+from streetlight.random import default_generator
+
+
+class Tensor(Value):
+    """An n-dimensional array of numbers of one dtype that can record what is done with it.
+
+    Make one with `sl.tensor`, `sl.zeros` and their like rather than with the class itself.
+
+    Attributes:
+        grad: the gradient that `backward()` has added up here, or None.
+        requires_grad: whether operations on this tensor are recorded.
+
+    >>> import streetlight as sl
+    >>> x = sl.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.], shape=(2,), dtype=float32)
+    """
+
+    grad: Tensor | None = None
+    requires_grad: builtins.bool = False
+    _node: autograd.Node | None = None  # the operation that made it; None for a leaf
+    _base: tuple[Any, Any, dict[str, Any], int] | None = None  # what a view looks at, and how
+    _changed: list[int] | None = None  # time of the last change in place, shared with views
+    _hooks: list[Any] | None = None
+
+    __array_ufunc__ = None  # let array + tensor come to Tensor.__radd__
+
+    def __init__(self, data: Any, requires_grad: bool = False) -> None:
+        self._data: Array = as_array(data)
+        if requires_grad:
+            self.requires_grad_()
+
+    # ---- what it is ----
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes of the dimensions."""
+        shape: tuple[int, ...] = self._data.shape
+        return shape
+
+    @property
+    def dtype(self) -> dtypes.DType:
+        """The type of the elements."""
+        dtype: dtypes.DType = self._data.dtype
+        return dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        ndim: int = self._data.ndim
+        return ndim
+
+    @property
+    def device(self) -> str:
+        """Where the numbers lie: "cpu" or "cuda"."""
+        return device.device_of(self._data)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was made by hand, not by a recorded operation."""
+        return self._node is None
+
+    @property
+    def grad_fn(self) -> autograd.Node | None:
+        """The recorded operation that made it."""
+        return self._node
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802
+        """The matrix with rows and columns exchanged (all dimensions reversed)."""
+        return ops.permute(self, tuple(range(self.ndim))[::-1])
+
+    @property
+    def mT(self) -> Tensor:  # noqa: N802
+        """Each matrix of a batch with rows and columns exchanged."""
+        return ops.transpose(self, -2, -1)
+
+    @property
+    def data(self) -> Tensor:
+        """The same numbers in the same memory, without the link to what made them."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        self._data = as_array(value)
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of one dimension."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def dim(self) -> int:
+        """The number of dimensions."""
+        return self.ndim
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return int(self._data.size)
+
+    def is_floating_point(self) -> bool:
+        """Whether the elements are floating-point numbers."""
+        return self.dtype.kind == "f"
+
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie row by row in memory."""
+        return builtins.bool(self._data.flags.c_contiguous)
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise DTypeError("len: a 0-d tensor has no length", fix="x.item() gives its number")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        numbers = np.array2string(
+            device.move(self._data, "cpu"), precision=4, separator=", ", threshold=1000,
+            prefix="tensor(", suppress_small=False,
+        )  # fmt: skip
+        link = f", grad_fn={self._node}" if self._node else ", requires_grad=True"
+        place = "" if self.device == "cpu" else f", device={self.device}"
+        facts = f"shape={self.shape}, dtype={self.dtype}{place}"
+        return f"tensor({numbers}, {facts}{link if self.requires_grad else ''})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self.numel() == 1 else repr(self)
+
+    # ---- out to Python and NumPy ----
+
+    def item(self) -> Any:
+        """Return the only element as a Python number.
+
+        Raises:
+            ArgumentError: if there is not exactly one element.
+        """
+        if self._data.size != 1:
+            raise ArgumentError(
+                f"item: the tensor has {self._data.size} elements, not one", got={"tensor": self},
+                fix="use tolist(), or reduce it first with sum() or mean()",
+            )  # fmt: skip
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """Return the elements as nested lists of Python numbers."""
+        return self._data.tolist()
+
+    def numpy(self) -> Any:
+        """Return the NumPy array that holds the numbers, without a copy.
+
+        Raises:
+            GradientError: if the tensor takes part in a recorded computation.
+            DeviceError: if it does not lie on the CPU.
+        """
+        if self.requires_grad:
+            raise GradientError(
+                "numpy: NumPy cannot record gradients, and this tensor requires one",
+                got={"tensor": self},
+                fix="x.detach().numpy()",
+            )
+        if self.device != "cpu":
+            raise DeviceError("numpy: the tensor lies on cuda", fix="x.cpu().numpy()")
+        return self._data
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        array = self.numpy()
+        if dtype is not None and dtype != array.dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return (self.detach()._data).__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self._data.__dlpack_device__()
+
+    def __bool__(self) -> builtins.bool:
+        if self._data.size != 1:
+            raise ArgumentError(
+                f"bool: {self._data.size} elements are neither true nor false together",
+                got={"tensor": self}, fix="use x.all() or x.any()",
+            )  # fmt: skip
+        return builtins.bool(self._data.item())
+
+    def __float__(self) -> builtins.float:
+        return float(self.item())
+
+    def __int__(self) -> builtins.int:
+        return int(self.item())
+
+    def __index__(self) -> builtins.int:
+        if self.dtype.kind not in "iub":
+            raise DTypeError(f"index: {self.dtype} is not a whole number", fix="int(x)")
+        return int(self.item())
+
+    # ---- dtype and device ----
+
+    def to(self, *where: Any, dtype: Any = None, device: Any = None) -> Tensor:
+        """Return the tensor with another dtype, on another device, or both; itself if it fits.
+
+        >>> import streetlight as sl
+        >>> sl.tensor([1, 2]).to(sl.float64).dtype
+        dtype('float64')
+        """
+        for target in where:
+            if isinstance(target, Tensor):
+                dtype, device = target.dtype, target.device
+            elif isinstance(target, str) and target.split(":")[0] in ("cpu", "cuda"):
+                device = target
+            else:
+                dtype = target
+        result = self
+        if dtype is not None and (wanted := dtypes.as_dtype(dtype)) != self.dtype:
+            result = ops.cast(result, dtype=wanted)
+        return result if device is None else _moved(result, device)
+
+    def cpu(self) -> Tensor:
+        """Return the tensor on the CPU."""
+        return self.to("cpu")
+
+    def cuda(self) -> Tensor:
+        """Return the tensor on the CUDA device."""
+        return self.to("cuda")
+
+    def float(self) -> Tensor:
+        """Return it as float32."""
+        return self.to(dtypes.float32)
+
+    def double(self) -> Tensor:
+        """Return it as float64."""
+        return self.to(dtypes.float64)
+
+    def half(self) -> Tensor:
+        """Return it as float16."""
+        return self.to(dtypes.float16)
+
+    def long(self) -> Tensor:
+        """Return it as int64."""
+        return self.to(dtypes.int64)
+
+    def int(self) -> Tensor:
+        """Return it as int32."""
+        return self.to(dtypes.int32)
+
+    def bool(self) -> Tensor:
+        """Return it as bool."""
+        return self.to(dtypes.bool)
+
+    def type_as(self, other: Tensor) -> Tensor:
+        """Return it with the dtype of another tensor."""
+        return self.to(other.dtype)
+
+    def new_tensor(self, data: Any) -> Tensor:
+        """Make a tensor of the same dtype and on the same device."""
+        return Tensor(np.asarray(data, dtype=self.dtype)).to(self.device)
+
+    # ---- gradients ----
+
+    def backward(
+        self, gradient: Tensor | None = None, retain_graph: Any = None, create_graph: Any = False
+    ) -> None:
+        """Add the gradient of this tensor to `.grad` of every leaf that it depends on.
+
+        Args:
+            gradient: the gradient to start with; 1 if the tensor has one element.
+            retain_graph: keep the saved values, so that the walk can be repeated.
+            create_graph: record the walk, so that gradients can be differentiated again.
+
+        Raises:
+            GradientError: if there is nothing to differentiate, or the graph was freed.
+            InPlaceError: if a value that is needed was changed in place.
+        """
+        autograd.backward(self, gradient, retain_graph, create_graph)
+
+    def requires_grad_(self, requires_grad: Any = True) -> Tensor:
+        """Say whether operations on this leaf are recorded, and return it.
+
+        Raises:
+            DTypeError: if the elements are not floating-point.
+            GradientError: if the tensor is not a leaf and recording is switched off.
+        """
+        if requires_grad and self.dtype.kind != "f":
+            raise DTypeError(
+                f"requires_grad: {self.dtype} tensors have no gradient",
+                expected="a floating-point tensor", got={"tensor": self}, fix="x.float()",
+            )  # fmt: skip
+        if not requires_grad and self._node is not None:
+            raise GradientError("requires_grad: only leaves can be switched off", fix="x.detach()")
+        self.requires_grad = requires_grad
+        return self
+
+    def detach(self) -> Tensor:
+        """Return the same memory without the link to what made it."""
+        if self._changed is None:
+            self._changed = [0]
+        result = Tensor.wrap(self._data)
+        result._changed = self._changed
+        return result
+
+    def detach_(self) -> Tensor:
+        """Cut the link to what made it."""
+        self._node, self.requires_grad = None, False
+        return self
+
+    def retain_grad(self) -> None:
+        """Keep the gradient in `.grad` although the tensor is not a leaf."""
+        if self._node is not None:
+            self._node.retained = self
+
+    def register_hook(self, hook: Any) -> autograd.HookHandle:
+        """Call `hook(gradient)` when the gradient of this tensor is known; it may return another.
+
+        Raises:
+            GradientError: if the tensor does not require a gradient.
+        """
+        if not self.requires_grad:
+            raise GradientError("register_hook: the tensor does not require a gradient")
+        holder: Any = self._node
+        if holder is None:
+            self._hooks = hooks = self._hooks or []
+        else:
+            holder.hooks = hooks = holder.hooks or []
+        hooks.append(hook)
+        return autograd.HookHandle(hooks, hook)
+
+    def clone(self) -> Tensor:
+        """Return a copy with memory of its own; gradients flow through."""
+        return ops.copy(self)
+
+    def contiguous(self) -> Tensor:
+        """Return it with the elements row by row in memory."""
+        return self if self.is_contiguous() else ops.copy(self)
+
+    def __deepcopy__(self, memo: dict[Any, Any]) -> Tensor:
+        if self._node is not None:
+            raise GradientError("deepcopy: only leaves can be copied", fix="x.detach().clone()")
+        twin: Tensor = object.__new__(type(self))
+        twin._data, twin.requires_grad = self._data.copy(), self.requires_grad
+        twin.grad = None if self.grad is None else self.grad.clone()
+        memo[id(self)] = twin
+        return twin
+
+    # ---- operators ----
+
+    def __add__(self, other: Any) -> Tensor:
+        return ops.add(self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return ops.add(self, other)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return ops.sub(self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return ops.sub(other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return ops.mul(self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return ops.mul(self, other)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return ops.div(self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return ops.div(other, self)
+
+    def __floordiv__(self, other: Any) -> Tensor:
+        return ops.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return ops.floor_divide(other, self)
+
+    def __mod__(self, other: Any) -> Tensor:
+        return ops.remainder(self, other)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return ops.remainder(other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return ops.pow(self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return ops.pow(other, self)
+
+    def __matmul__(self, other: Tensor) -> Tensor:
+        return ops.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return ops.matmul(as_tensor(other), self)
+
+    def __neg__(self) -> Tensor:
+        return ops.neg(self)
+
+    def __abs__(self) -> Tensor:
+        return ops.abs(self)
+
+    def __invert__(self) -> Tensor:
+        return ops.logical_not(self)
+
+    def __and__(self, other: Any) -> Tensor:
+        return ops.logical_and(self, other)
+
+    def __or__(self, other: Any) -> Tensor:
+        return ops.logical_or(self, other)
+
+    def __xor__(self, other: Any) -> Tensor:
+        return ops.not_equal(self, other)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return ops.less(self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return ops.less_equal(self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return ops.greater(self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return ops.greater_equal(self, other)
+
+    def __eq__(self, other: object) -> Any:
+        return ops.equal(self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return ops.not_equal(self, other)
+
+    __hash__ = object.__hash__  # a tensor is itself as a key, whatever it holds
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return ops.getitem(self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        inplace.setitem(self, index, value)
+
+    # ---- methods that are operations ----
+
+    abs, neg, sign, floor, round = ops.abs, ops.neg, ops.sign, ops.floor, ops.round
+    exp, expm1, log, log1p = ops.exp, ops.expm1, ops.log, ops.log1p
+    sqrt, rsqrt, sin, cos, erf = ops.sqrt, ops.rsqrt, ops.sin, ops.cos, ops.erf
+    tanh, sigmoid, relu = ops.tanh, ops.sigmoid, ops.relu
+    isfinite, isnan, logical_not = ops.isfinite, ops.isnan, ops.logical_not
+    add, sub, mul, div, pow = ops.add, ops.sub, ops.mul, ops.div, ops.pow
+    maximum, minimum = ops.maximum, ops.minimum
+    eq, ne, lt, le, gt, ge = (
+        ops.equal, ops.not_equal, ops.less, ops.less_equal, ops.greater, ops.greater_equal,
+    )  # fmt: skip
+    logical_and, logical_or = ops.logical_and, ops.logical_or
+
+    sum, mean, var, std, norm, prod = ops.sum, ops.mean, ops.var, ops.std, ops.norm, ops.prod
+    max, min, amax, amin = ops.max, ops.min, ops.amax, ops.amin
+    argmax, argmin, all, any = ops.argmax, ops.argmin, ops.all, ops.any
+    logsumexp, cumsum = ops.logsumexp, ops.cumsum
+
+    reshape = view = ops.reshape
+    flatten, permute, transpose, squeeze = ops.flatten, ops.permute, ops.transpose, ops.squeeze
+    unsqueeze, expand, flip, narrow = ops.unsqueeze, ops.expand, ops.flip, ops.narrow
+    split, chunk, clamp, clip = ops.split, ops.chunk, ops.clamp, ops.clamp
+    matmul, dot, outer = ops.matmul, ops.dot, ops.outer
+    gather, scatter_add, index_select = ops.gather, ops.scatter_add, ops.index_select
+    masked_select, masked_fill = ops.masked_select, ops.masked_fill
+    argsort, sort, topk = ops.argsort, ops.sort, ops.topk
+
+    def t(self) -> Tensor:
+        """The matrix with rows and columns exchanged."""
+        return self.T
+
+    def view_as(self, other: Tensor) -> Tensor:
+        """The same elements in the shape of another tensor."""
+        return ops.reshape(self, other.shape)
+
+    def where(self, condition: Tensor, other: Any) -> Tensor:
+        """The elements where the condition holds, those of `other` elsewhere."""
+        return ops.where(condition, self, other)
+
+    # ---- changes in place ----
+
+    add_, sub_ = inplace.in_place_scaled(ops.add), inplace.in_place_scaled(ops.sub)
+    mul_, div_, pow_ = (inplace.in_place(op) for op in (ops.mul, ops.div, ops.pow))
+    exp_, sqrt_, neg_, abs_ = (
+        inplace.in_place(op) for op in (ops.exp, ops.sqrt, ops.neg, ops.abs)
+    )  # fmt: skip
+    relu_, tanh_, sigmoid_ = (inplace.in_place(op) for op in (ops.relu, ops.tanh, ops.sigmoid))
+    __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
+    copy_, fill_, zero_ = inplace.copy_, inplace.fill_, inplace.zero_
+
+    def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
+        """Limit the elements to the range from min to max, in place."""
+        inplace.copy_(self, ops.clamp(self, min, max))
+        return self
+
+    def masked_fill_(self, mask: Tensor, value: Any) -> Tensor:
+        """Put `value` where the mask is true, in place."""
+        inplace.copy_(self, ops.masked_fill(self, mask, value))
+        return self
+
+    def uniform_(self, low: Any = 0.0, high: Any = 1.0, *, generator: Any = None) -> Tensor:
+        """Fill with random numbers spread evenly from low to high, in place."""
+        source = generator or default_generator
+        drawn = ops.uniform(shape=self.shape, generator=source, dtype=self.dtype)
+        inplace.copy_(self, drawn * (high - low) + low)
+        return self
+
+    def normal_(self, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = None) -> Tensor:
+        """Fill with normally distributed random numbers, in place."""
+        source = generator or default_generator
+        drawn = ops.normal(shape=self.shape, generator=source, dtype=self.dtype)
+        inplace.copy_(self, drawn * std + mean)
+        return self
+
+
+def as_array(data: Any) -> Array:
+    """Return data as an array of a supported dtype, without a copy if it is one.
+
+    Python floats get the default dtype; NumPy arrays keep theirs.
+
+    Raises:
+        DTypeError: if the data are not numbers.
+        ShapeError: if nested lists are ragged.
+    """
+    if isinstance(data, Tensor):
+        return data._data
+    if not hasattr(data, "__array__") and not hasattr(data, "dtype"):
+        return _from_python(data)
+    array = data if device.device_of(data) == "cuda" else np.asarray(data)
+    dtype = dtypes.as_dtype(array.dtype)
+    return array if dtype == array.dtype else array.astype(dtype)
+
+
+def _from_python(data: Any) -> Array:
+    if isinstance(data, (list, tuple)) and any(isinstance(part, Tensor) for part in data):
+        data = [part.tolist() if isinstance(part, Tensor) else part for part in data]
+    try:
+        array = np.asarray(data)
+    except (ValueError, TypeError) as error:
+        raise ShapeError(
+            f"tensor: these nested lists do not form a block: {error}",
+            expected="lists of equal lengths, of numbers",
+        ) from error
+    if array.dtype == np.float64 or array.size == 0:
+        return array.astype(dtypes.get_default_dtype())
+    if array.dtype.kind not in "iufb":
+        raise DTypeError(
+            f"tensor: cannot make numbers of {type(data).__name__} data", got={"data": data},
+            expected="numbers, nested lists of numbers, or NumPy arrays of numbers",
+        )  # fmt: skip
+    return array
+
+
+def _wrap(array: Array) -> Tensor:
+    result = object.__new__(Tensor)
+    result._data = array
+    return result
+
+
+def _moved(tensor: Tensor, where: str) -> Tensor:
+    if device.normalise_device(where) == tensor.device:
+        return tensor
+    if tensor._node is not None:
+        raise GradientError(
+            "to: a recorded tensor cannot change its device",
+            fix="move the inputs and the model before computing, or x.detach().to(...)",
+        )
+    result = _wrap(device.move(tensor._data, where))
+    result.requires_grad = tensor.requires_grad
+    return result
+
+
+Value.wrap = staticmethod(_wrap)
+
+
+def tensor(
+    data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Make a tensor with memory of its own from numbers, nested lists or an array.
+
+    Raises:
+        DTypeError, ShapeError: if the data do not form a block of numbers.
+
+    >>> tensor([[1, 2], [3, 4]]).shape
+    (2, 2)
+    """
+    array = as_array(data)
+    target = array.dtype if dtype is None else dtypes.as_dtype(dtype)
+    result = _wrap(array.astype(target))
+    if device is not None:
+        result = result.to(device=device)
+    return result.requires_grad_() if requires_grad else result
+
+
+def as_tensor(data: Any, dtype: Any = None) -> Tensor:
+    """Return data as a tensor, sharing memory where that is possible."""
+    result = data if isinstance(data, Tensor) else _wrap(as_array(data))
+    return result if dtype is None else result.to(dtype=dtype)
+
+
+def from_numpy(array: Any) -> Tensor:
+    """Make a tensor that shares the memory of a NumPy array.
+
+    >>> numbers = np.zeros(2)
+    >>> from_numpy(numbers)[0] = 5.0
+    >>> numbers
+    array([5., 0.])
+    """
+    if not isinstance(array, np.ndarray):
+        raise DTypeError("from_numpy: this is not a NumPy array", got={"array": array},
+                         fix="sl.tensor(data)")  # fmt: skip
+    return _wrap(as_array(array))
+
+
+def from_dlpack(source: Any) -> Tensor:
+    """Make a tensor that shares the memory of any array that speaks DLPack, PyTorch's for one."""
+    return _wrap(as_array(np.from_dlpack(source)))
