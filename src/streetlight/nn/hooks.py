@@ -1,0 +1,61 @@
+"""Hooks around a module's forward, and the note that tells in which module an error arose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from streetlight.nn.module import Module
+
+Hook = Callable[..., Any]
+
+
+class RemovableHandle:
+    """Takes a hook out again: with `remove()`, or at the end of a `with` block."""
+
+    def __init__(self, hooks: dict[RemovableHandle, Hook], hook: Hook) -> None:
+        self._hooks = hooks
+        hooks[self] = hook
+
+    def remove(self) -> None:
+        """Take the hook out; a second call does nothing."""
+        self._hooks.pop(self, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.remove()
+
+
+def call_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Run forward between the module's hooks; what a hook returns replaces what it was given."""
+    for hook in list(module._pre_hooks.values()):
+        changed = hook(module, args)
+        if changed is not None:
+            args = changed if isinstance(changed, tuple) else (changed,)
+    output = module.forward(*args, **kwargs)
+    for hook in list(module._hooks.values()):
+        changed = hook(module, args, output)
+        output = output if changed is None else changed
+    return output
+
+
+def note_path(error: Exception, module: Module) -> None:
+    """Keep one note on an error: the path from the outermost module to the one that failed.
+
+    Each module on the way out calls this once, and the note grows by the name that the module has
+    for the one before, for example "in: Network.layers.0 (Linear(in_features=2, ...))".
+    """
+    inner, path, layer, note = vars(error).get("_module_path", (None, "", "", ""))
+    outer = type(module).__name__
+    if inner is None:
+        layer = note = f"{outer}({module.extra_repr()})"
+    else:
+        error.__notes__.remove(f"in: {note}")
+        names = (name for name, below in module.named_modules() if below is inner)
+        path = ".".join(part for part in (next(names, "?"), path) if part)
+        note = f"{outer}.{path} ({layer})"
+    error.add_note(f"in: {note}")
+    vars(error)["_module_path"] = (module, path, layer, note)

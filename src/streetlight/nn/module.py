@@ -1,0 +1,353 @@
+"""Module: a part of a network that knows its parameters, its buffers and the modules inside of it.
+
+A module's members are its attributes, and they are looked up when they are asked for: in lists,
+tuples and dicts too. So nothing has to be set up first, and no parameter is lost however it is
+kept. The price is a short walk over the attributes for each question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from streetlight import dtypes
+from streetlight.errors import ModuleError
+from streetlight.nn.hooks import Hook, RemovableHandle, call_with_hooks, note_path
+from streetlight.nn.members import collect, join, lookup, near_match, refuse_in_set, unique
+from streetlight.nn.parameter import Buffer, Parameter
+from streetlight.nn.state import IncompatibleKeys, convert, load
+from streetlight.nn.summary import Summary, summarise, tree
+from streetlight.tensor import Tensor
+
+_EMPTY: Mapping[Any, Any] = MappingProxyType({})
+_BOOKKEEPING = ("_buffer_names", "_pre_hooks", "_hooks")
+
+
+class Module:
+    """Base class of all layers and networks. Subclasses define `forward`.
+
+    Parameters, buffers and modules are found wherever they are kept: in attributes, and in lists,
+    tuples and dicts (nested as you like), under names such as `layers.0.weight`.
+
+    >>> from streetlight import nn
+    >>> class Network(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.layers = [nn.Linear(2, 3), nn.Linear(3, 1)]
+    ...
+    ...     def forward(self, x):
+    ...         return self.layers[1](self.layers[0](x).relu())
+    >>> [name for name, _ in Network().named_parameters()]
+    ['layers.0.weight', 'layers.0.bias', 'layers.1.weight', 'layers.1.bias']
+    """
+
+    training: bool = True
+    _buffer_names: Mapping[str, bool] = _EMPTY  # name to `persistent`
+    _pre_hooks: Mapping[RemovableHandle, Hook] = _EMPTY
+    _hooks: Mapping[RemovableHandle, Hook] = _EMPTY
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the module's output; every subclass defines it."""
+        raise ModuleError(
+            f"{type(self).__name__} has no forward",
+            fix="define `def forward(self, input): ...` in the class; mind its spelling and indent",
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
+        try:
+            if self._hooks or self._pre_hooks:
+                return call_with_hooks(self, args, kwargs)
+            return self.forward(*args, **kwargs)
+        except Exception as error:
+            note_path(error, self)
+            raise
+
+    def register_forward_pre_hook(self, hook: Hook) -> RemovableHandle:
+        """Call `hook(module, args)` before each forward; a result replaces the arguments."""
+        return RemovableHandle(vars(self).setdefault("_pre_hooks", {}), hook)
+
+    def register_forward_hook(self, hook: Hook) -> RemovableHandle:
+        """Call `hook(module, args, output)` after each forward; a result replaces the output."""
+        return RemovableHandle(vars(self).setdefault("_hooks", {}), hook)
+
+    # Attributes
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Buffer):
+            self._note_buffer(name, value.persistent)
+        elif isinstance(value, (set, frozenset)):
+            refuse_in_set(f"{type(self).__name__}.{name}", value, (Module, Tensor))
+        elif value is not None and not isinstance(value, (Module, Parameter)):
+            self._check_nothing_lost(name, value)
+        object.__setattr__(self, name, value)
+
+    def _check_nothing_lost(self, name: str, value: Any) -> None:
+        old = vars(self).get(name)
+        if isinstance(old, (Module, Parameter)):
+            kind = "module" if isinstance(old, Module) else "parameter"
+            raise ModuleError(
+                f"{type(self).__name__}.{name} is a {kind} and would be lost",
+                expected="a Parameter, a Module or None",
+                got={"given": value},
+                fix=f"wrap the value in `nn.Parameter(...)`, change the old one in place under "
+                f"`sl.no_grad()`, or `del` the old {kind} first",
+            )
+
+    def __delattr__(self, name: str) -> None:
+        getattr(self, name)  # a wrong name is answered with the nearest right one
+        self._buffer_names = {k: v for k, v in self._buffer_names.items() if k != name}
+        object.__delattr__(self, name)
+
+    if not TYPE_CHECKING:  # type checkers should still report names that do not exist
+
+        def __getattr__(self, name: str) -> Any:
+            if hasattr(type(self), name):  # a property failed: let its own error come through
+                return object.__getattribute__(self, name)
+            if name.startswith("__"):  # asked for by copy, pickle and the like
+                raise AttributeError(name)
+            names = [key for key in (*vars(self), *dir(type(self))) if not key.startswith("_")]
+            raise ModuleError(
+                f"{type(self).__name__} has no attribute '{name}'", fix=near_match(name, names)
+            )
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Add a parameter under a name; None stands for one that could be there and is not."""
+        self._check_new(name, param, Parameter)
+        setattr(self, name, param)
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Add a tensor that belongs to the module's state but is not learnt.
+
+        Args:
+            name: the attribute's name.
+            tensor: its value, or None.
+            persistent: whether `state_dict` holds it.
+        """
+        self._check_new(name, tensor, Tensor)
+        self._note_buffer(name, persistent)
+        setattr(self, name, tensor)
+
+    def register_module(self, name: str, module: Module | None) -> None:
+        """Add a module under a name, as `setattr` does."""
+        self._check_new(name, module, Module)
+        setattr(self, name, module)
+
+    add_module = register_module
+
+    def _check_new(self, name: str, value: object, kind: type) -> None:
+        where = f"{type(self).__name__} cannot register '{name}'"
+        if not isinstance(name, str) or not name or "." in name:
+            raise ModuleError(where, expected="a name that is text, not empty, without dots")
+        if name in vars(self) or hasattr(type(self), name):
+            raise ModuleError(f"{where}: it already has an attribute of that name")
+        if value is not None and not isinstance(value, kind):
+            raise ModuleError(where, expected=f"a {kind.__name__} or None", got={"given": value})
+
+    def _note_buffer(self, name: str, persistent: bool) -> None:
+        self._buffer_names = {**self._buffer_names, name: persistent}
+
+    # Walking
+
+    def _members(self) -> dict[str, Any]:
+        """All tensors and modules that this module itself holds, by name."""
+        found: dict[str, Any] = {}
+        attributes = ((k, v) for k, v in vars(self).items() if k not in _BOOKKEEPING)
+        collect(attributes, (Module, Tensor), found)
+        return found
+
+    def _own_modules(self) -> dict[str, Module]:
+        return {k: v for k, v in self._members().items() if isinstance(v, Module)}
+
+    def _own_parameters(self) -> dict[str, Parameter]:
+        return {k: v for k, v in self._members().items() if isinstance(v, Parameter)}
+
+    def _own_buffers(self) -> dict[str, Tensor]:
+        names = self._buffer_names
+        return {
+            name: value
+            for name, value in self._members().items()
+            if isinstance(value, Buffer) or (name in names and type(value) is Tensor)
+        }
+
+    def _is_persistent(self, name: str, buffer: Tensor) -> bool:
+        return self._buffer_names.get(name, getattr(buffer, "persistent", True))
+
+    def named_modules(
+        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
+        """Yield this module (named `prefix`) and all modules below it, parents first.
+
+        With `remove_duplicate=False`, a module used in two places comes under both names.
+        """
+        memo = set() if memo is None else memo
+        if self in memo:
+            return
+        memo.add(self)
+        yield prefix, self
+        for name, module in self._own_modules().items():
+            yield from module.named_modules(memo, join(prefix, name), remove_duplicate)
+        if not remove_duplicate:  # only the modules above stay known, so that circles end
+            memo.remove(self)
+
+    def modules(self) -> Iterator[Module]:
+        """Yield this module and all modules below it, each once."""
+        return (module for _, module in self.named_modules())
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Yield the modules that this module itself holds, each once, with their names."""
+        return unique(self._own_modules().items())
+
+    def children(self) -> Iterator[Module]:
+        """Yield the modules that this module itself holds, each once."""
+        return (module for _, module in self.named_children())
+
+    def _named(
+        self, own: Callable[[Module], dict[str, Any]], prefix: str, recurse: bool, once: bool
+    ) -> Iterator[tuple[str, Any]]:
+        modules = self.named_modules(None, prefix, once) if recurse else iter([(prefix, self)])
+        pairs = ((join(path, name), v) for path, m in modules for name, v in own(m).items())
+        return unique(pairs) if once else pairs
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """Yield the parameters with their names; a shared one comes once, under its first name.
+
+        Args:
+            prefix: put before all names.
+            recurse: whether the modules below this one are included.
+            remove_duplicate: False gives a shared parameter under all of its names.
+        """
+        return self._named(Module._own_parameters, prefix, recurse, remove_duplicate)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """Yield the parameters, each once, in the order of `named_parameters`."""
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
+
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Yield the buffers with their names; arguments as for `named_parameters`."""
+        return self._named(Module._own_buffers, prefix, recurse, remove_duplicate)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """Yield the buffers, each once."""
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+
+    def get_submodule(self, target: str) -> Module:
+        """Return the module of a name such as `"encoder.layers.0"`."""
+        return lookup(self.named_modules(remove_duplicate=False), target, "module")
+
+    def get_parameter(self, target: str) -> Parameter:
+        """Return the parameter of a name such as `"encoder.layers.0.weight"`."""
+        return lookup(self.named_parameters(remove_duplicate=False), target, "parameter")
+
+    # Changing all at once
+
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
+        """Call `fn` on every module, children first, and return this module."""
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode (dropout drops, batch norm measures) here and below."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Set evaluation mode: the same as `train(False)`."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Say for all parameters whether gradients are recorded; False freezes them."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def to(self, *where: Any, dtype: Any = None, device: Any = None) -> Self:
+        """Move parameters and buffers to a device, a floating dtype (floats only), or both.
+
+        Raises:
+            DTypeError: the dtype is not a floating-point one.
+        """
+        return convert(self, *where, dtype=dtype, device=device)
+
+    def float(self) -> Self:
+        """Turn floating-point parameters and buffers into float32."""
+        return self.to(dtypes.float32)
+
+    def double(self) -> Self:
+        """Turn floating-point parameters and buffers into float64."""
+        return self.to(dtypes.float64)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drop the gradients of all parameters, or set them to zero."""
+        for parameter in self.parameters():
+            if set_to_none:
+                parameter.grad = None
+            elif parameter.grad is not None:
+                parameter.grad.zero_()
+
+    # State
+
+    def _state(self) -> dict[str, Tensor]:
+        state: dict[str, Tensor] = {}
+        for path, module in self.named_modules(remove_duplicate=False):
+            buffers = module._own_buffers().items()
+            saved = {k: v for k, v in buffers if module._is_persistent(k, v)}
+            own = {**module._own_parameters(), **saved}
+            state |= {join(path, name): tensor for name, tensor in own.items()}
+        return state
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return all parameters and persistent buffers by name, under PyTorch's keys.
+
+        The tensors share memory with the module: `copy.deepcopy` them to keep a snapshot.
+        """
+        return {name: tensor.detach() for name, tensor in self._state().items()}
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True
+    ) -> IncompatibleKeys:
+        """Copy saved values into the parameters and buffers of the same names.
+
+        Args:
+            state_dict: names to tensors or arrays.
+            strict: whether all names have to agree; shapes have to in any case.
+
+        Raises:
+            StateDictError: lists all wrong names and shapes; nothing is loaded then.
+        """
+        return load(f"{type(self).__name__}.load_state_dict", self._state(), state_dict, strict)
+
+    # Showing
+
+    _shown: ClassVar[tuple[str, ...]] = ()  # attributes that `repr` tells
+
+    def extra_repr(self) -> str:
+        """Return what stands between the brackets of `repr`; layers tell their options here."""
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in self._shown)
+
+    def __repr__(self) -> str:
+        return tree(self)
+
+    def summary(self, *inputs: Tensor | Sequence[int]) -> Summary:
+        """Return a table of all modules: output shapes and numbers of parameters.
+
+        Args:
+            inputs: a tensor or a shape (with the batch) for each input; none for no shapes.
+
+        >>> nn.Sequential(nn.Linear(4, 3), nn.ReLU()).summary((8, 4))
+        name   layer       output shape  parameters
+        -------------------------------------------
+        model  Sequential  (8, 3)
+        0      Linear      (8, 3)                15
+        1      ReLU        (8, 3)
+        -------------------------------------------
+        15 parameters, all trainable, 60 bytes
+        """
+        return summarise(self, inputs)

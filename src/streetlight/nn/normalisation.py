@@ -1,0 +1,212 @@
+"""Normalisation layers: they keep values at a known size, so that deep networks learn evenly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import streetlight.functional as F
+from streetlight.creation import ones, zeros
+from streetlight.errors import ShapeError
+from streetlight.nn import init
+from streetlight.nn.module import Module
+from streetlight.nn.parameter import Parameter
+
+if TYPE_CHECKING:
+    from streetlight.tensor import Tensor
+
+
+def _as_shape(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
+    return (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+
+
+class LayerNorm(Module):
+    """Bring each sample to mean 0 and variance 1; see `functional.layer_norm`.
+
+    Args:
+        normalized_shape: the last sizes of the input, over which mean and variance are taken.
+        eps: keeps the square root away from 0.
+        elementwise_affine: whether to learn a weight (from 1) and a bias (from 0).
+        bias: whether there is a bias, if there is a weight.
+        device, dtype: of the parameters.
+
+    Source: Ba, Kiros and Hinton, 2016, arXiv:1607.06450.
+
+    >>> nn.LayerNorm(2, eps=0.0)(sl.tensor([[1.0, 3.0]])).tolist()
+    [[-1.0, 1.0]]
+    """
+
+    weight: Parameter | None
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        self.normalized_shape = shape = _as_shape(normalized_shape)
+        self.eps = eps
+        learnt = elementwise_affine
+        self.weight = Parameter(ones(shape, device=device, dtype=dtype)) if learnt else None
+        self.bias = Parameter(zeros(shape, device=device, dtype=dtype)) if learnt and bias else None
+
+    def reset_parameters(self) -> None:
+        """Set the weight to 1 and the bias to 0."""
+        _reset(self.weight, self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise an input (..., *normalized_shape)."""
+        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        """Tell the options."""
+        affine = f"elementwise_affine={self.weight is not None}, bias={self.bias is not None}"
+        return f"{self.normalized_shape}, eps={self.eps}, {affine}"
+
+
+class RMSNorm(Module):
+    """Bring each sample to root mean square 1; see `functional.rms_norm`.
+
+    Args:
+        normalized_shape: the last sizes of the input, over which the mean is taken.
+        eps: keeps the square root away from 0; None for the resolution of the dtype.
+        elementwise_affine: whether to learn a weight (from 1).
+        device, dtype: of the parameters.
+
+    Source: Zhang and Sennrich, 2019, arXiv:1910.07467.
+
+    >>> nn.RMSNorm(2, eps=0.0)(sl.tensor([[3.0, 3.0]])).tolist()
+    [[1.0, 1.0]]
+    """
+
+    weight: Parameter | None
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        self.normalized_shape = shape = _as_shape(normalized_shape)
+        self.eps = eps
+        learnt = elementwise_affine
+        self.weight = Parameter(ones(shape, device=device, dtype=dtype)) if learnt else None
+
+    def reset_parameters(self) -> None:
+        """Set the weight to 1."""
+        _reset(self.weight, None)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise an input (..., *normalized_shape)."""
+        return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        """Tell the options."""
+        affine = f"elementwise_affine={self.weight is not None}"
+        return f"{self.normalized_shape}, eps={self.eps}, {affine}"
+
+
+class BatchNorm1d(Module):
+    """Bring each channel to mean 0 and variance 1 over the batch; see `functional.batch_norm`.
+
+    In training it uses the batch's own statistics and keeps running ones; in evaluation mode it
+    uses the running ones.
+
+    Args:
+        num_features: the number of channels C of an input (N, C) or (N, C, L).
+        eps: keeps the square root away from 0.
+        momentum: the share of each batch in the running statistics; None for a plain average.
+        affine: whether to learn a weight (from 1) and a bias (from 0).
+        track_running_stats: whether to keep running statistics; without, batches are always used.
+        device, dtype: of parameters and buffers.
+
+    Raises:
+        ShapeError: in the forward, if the input is not (N, C) or (N, C, L).
+
+    Source: Ioffe and Szegedy, 2015, arXiv:1502.03167.
+
+    >>> nn.BatchNorm1d(1, eps=0.0)(sl.tensor([[1.0], [3.0]])).tolist()
+    [[-1.0], [1.0]]
+    """
+
+    weight: Parameter | None
+    bias: Parameter | None
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        factory = {"device": device, "dtype": dtype}
+        self.num_features = num_features
+        self.eps = eps
+        self.momentum = momentum
+        self.weight = Parameter(ones(num_features, **factory)) if affine else None
+        self.bias = Parameter(zeros(num_features, **factory)) if affine else None
+        tracked = track_running_stats
+        counter = zeros((), dtype="int64", device=device)
+        self.register_buffer("running_mean", zeros(num_features, **factory) if tracked else None)
+        self.register_buffer("running_var", ones(num_features, **factory) if tracked else None)
+        self.register_buffer("num_batches_tracked", counter if tracked else None)
+
+    def reset_parameters(self) -> None:
+        """Set the weight to 1 and the bias to 0, and forget the running statistics."""
+        _reset(self.weight, self.bias)
+        _reset(self.running_var, self.running_mean)
+        _reset(None, self.num_batches_tracked)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise an input (N, C) or (N, C, L)."""
+        if input.ndim not in (2, 3):
+            raise ShapeError(
+                f"BatchNorm1d: the input has {input.ndim} dimensions",
+                expected=f"(N, {self.num_features}) or (N, {self.num_features}, L)",
+                got={"input": input},
+                fix="flatten other dimensions, or add the batch with unsqueeze(0)",
+            )
+        momentum = self._count_batch() if self.training else 0.0
+        return F.batch_norm(
+            input,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or self.running_mean is None,
+            momentum,
+            self.eps,
+        )
+
+    def _count_batch(self) -> float:
+        """Count a batch of training, and return its share in the running statistics."""
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+            if self.momentum is None:
+                return 1 / int(self.num_batches_tracked.item())
+        return self.momentum or 0.0
+
+    def extra_repr(self) -> str:
+        """Tell the options."""
+        affine = f"affine={self.weight is not None}, bias={self.bias is not None}"
+        tracked = f"track_running_stats={self.running_mean is not None}"
+        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, {affine}, {tracked}"
+
+
+def _reset(to_one: Tensor | None, to_zero: Tensor | None) -> None:
+    if to_one is not None:
+        init.ones_(to_one)
+    if to_zero is not None:
+        init.zeros_(to_zero)
