@@ -226,3 +226,30 @@ def test_rmsprop_momentum_can_be_switched_on_later():
     optimizer.step()
     optimizer.step()
     assert weight.tolist() == [-1 - 1 - 1.5]
+
+
+@pytest.mark.parametrize("kind", [optim.SGD, optim.AdamW, optim.RMSprop, optim.Adagrad])
+def test_options_may_be_numpy_numbers(kind):
+    weights = [sl.tensor([1.0, 2.0], requires_grad=True) for _ in range(2)]
+    for weight, number in zip(weights, (np.float64, float), strict=True):
+        weight.grad = sl.tensor([1.0, -2.0])
+        optimizer = kind([weight], lr=number(0.3), weight_decay=number(0.2))
+        optimizer.step()
+        optimizer.step()
+    assert weights[0].dtype == sl.float32
+    np.testing.assert_allclose(weights[0].tolist(), weights[1].tolist(), rtol=1e-6)
+
+
+def test_options_and_step_counts_may_be_tensors_as_in_a_traced_step():
+    for kind in (optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad):
+        weights = [sl.tensor([1.0, 2.0], requires_grad=True) for _ in range(2)]
+        for weight in weights:
+            weight.grad = sl.tensor([1.0, -2.0])
+            optimizer = kind([weight], lr=0.25, weight_decay=0.5)
+            optimizer.step()
+            if weight is weights[1]:
+                optimizer.param_groups[0]["lr"] = sl.tensor(0.25)
+                if "step" in optimizer.state[weight]:
+                    optimizer.state[weight]["step"] = sl.tensor(1.0)
+            optimizer.step()
+        np.testing.assert_allclose(weights[1].tolist(), weights[0].tolist(), rtol=1e-6)

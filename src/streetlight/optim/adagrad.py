@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streetlight.functional import full_like
+from streetlight.creation import full_like
 from streetlight.optim.optimizer import Group, Optimizer, Parameters
 from streetlight.tensor import Tensor
 
@@ -57,8 +57,8 @@ class Adagrad(Optimizer):
             start = group["initial_accumulator_value"]
             state.update(step=0, sum=full_like(parameter, start))
         if group["weight_decay"]:
-            gradient = gradient.add(parameter, alpha=group["weight_decay"])
+            gradient = gradient + parameter * group["weight_decay"]
         state["step"] = state["step"] + 1
         rate = group["lr"] / (1 + (state["step"] - 1) * group["lr_decay"])
-        divisor = state["sum"].addcmul_(gradient, gradient).sqrt().add_(group["eps"])
-        parameter.addcdiv_(gradient, divisor, value=-rate)
+        divisor = state["sum"].add_(gradient * gradient).sqrt().add_(group["eps"])
+        parameter.sub_(gradient / divisor, alpha=rate)

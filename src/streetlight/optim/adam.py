@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from streetlight.functional import maximum, zeros_like
+from streetlight.creation import zeros_like
+from streetlight.ops import maximum
 from streetlight.optim.optimizer import Group, Optimizer, Parameters
 from streetlight.tensor import Tensor
 
@@ -54,7 +55,7 @@ class Adam(Optimizer):
     def update(self, parameter: Tensor, gradient: Tensor, state: Group, group: Group) -> None:
         """Do one step of Adam for one parameter."""
         if group["weight_decay"]:
-            gradient = gradient.add(parameter, alpha=group["weight_decay"])
+            gradient = gradient + parameter * group["weight_decay"]
         _adapt(parameter, gradient, state, group)
 
 
@@ -112,10 +113,10 @@ def _adapt(parameter: Tensor, gradient: Tensor, state: Group, group: Group) -> N
     beta1, beta2 = group["betas"]
     step = state["step"] = state["step"] + 1
     mean, square = state["exp_avg"], state["exp_avg_sq"]
-    mean.lerp_(gradient, 1 - beta1)
-    square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+    mean.mul_(beta1).add_(gradient, alpha=1 - beta1)
+    square.mul_(beta2).add_(gradient * gradient, alpha=1 - beta2)
     if group["amsgrad"]:
         square = state["max_exp_avg_sq"].copy_(maximum(state["max_exp_avg_sq"], square))
     correction = (1 - beta2**step) ** 0.5
     divisor = square.sqrt().add_(group["eps"] * correction)
-    parameter.addcdiv_(mean, divisor, value=-group["lr"] * correction / (1 - beta1**step))
+    parameter.sub_(mean / divisor, alpha=group["lr"] * correction / (1 - beta1**step))

@@ -8,6 +8,7 @@ reads the same whether they are plain numbers or tensors of a traced step.
 from __future__ import annotations
 
 import difflib
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
@@ -244,13 +245,17 @@ class Optimizer:
 
 def _wanted(name: str, value: Any) -> str:
     """Say which values an option can take, if this one is not among them."""
-    if name in NON_NEGATIVE and not (isinstance(value, Real) and 0 <= value < float("inf")):
+    if name in NON_NEGATIVE and not _is_within(value, math.inf):
         return "a finite number, 0 or larger"
     if name == "betas":
         pair = isinstance(value, tuple | list) and len(value) == 2
-        if not (pair and all(isinstance(beta, Real) and 0 <= beta < 1 for beta in value)):
+        if not (pair and all(_is_within(beta, 1) for beta in value)):
             return "two numbers, each at least 0 and below 1"
     return ""
+
+
+def _is_within(value: Any, end: float) -> bool:
+    return isinstance(value, Real) and 0 <= float(value) < end
 
 
 def _problem(parameter: Any, seen: set[int]) -> tuple[str, str] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streetlight.functional import zeros_like
+from streetlight.creation import zeros_like
 from streetlight.optim.optimizer import Group, Optimizer, Parameters
 from streetlight.tensor import Tensor
 
@@ -60,17 +60,15 @@ class RMSprop(Optimizer):
             names = ["square_avg", "grad_avg"] if group["centered"] else ["square_avg"]
             state.update({name: zeros_like(parameter) for name in names})
         if group["weight_decay"]:
-            gradient = gradient.add(parameter, alpha=group["weight_decay"])
+            gradient = gradient + parameter * group["weight_decay"]
         square = state["square_avg"]
-        square.mul_(group["alpha"]).addcmul_(gradient, gradient, value=1 - group["alpha"])
+        square.mul_(group["alpha"]).add_(gradient * gradient, alpha=1 - group["alpha"])
         if group["centered"]:
-            mean = state["grad_avg"].lerp_(gradient, 1 - group["alpha"])
+            mean = state["grad_avg"].mul_(group["alpha"]).add_(gradient, alpha=1 - group["alpha"])
             square = square - mean * mean
-        divisor = square.sqrt().add_(group["eps"])
+        change = gradient / square.sqrt().add_(group["eps"])
         if group["momentum"]:
             if "momentum_buffer" not in state:
                 state["momentum_buffer"] = zeros_like(parameter)
-            buffer = state["momentum_buffer"].mul_(group["momentum"]).addcdiv_(gradient, divisor)
-            parameter.sub_(buffer, alpha=group["lr"])
-        else:
-            parameter.addcdiv_(gradient, divisor, value=-group["lr"])
+            change = state["momentum_buffer"].mul_(group["momentum"]).add_(change)
+        parameter.sub_(change, alpha=group["lr"])

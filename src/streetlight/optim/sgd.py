@@ -63,12 +63,12 @@ class SGD(Optimizer):
         """Do one step of gradient descent for one parameter."""
         momentum = group["momentum"]
         if group["weight_decay"]:
-            gradient = gradient.add(parameter, alpha=group["weight_decay"])
+            gradient = gradient + parameter * group["weight_decay"]
         if momentum:
             if not state:
                 state["momentum_buffer"] = gradient.clone()
             else:
                 state["momentum_buffer"].mul_(momentum).add_(gradient, alpha=1 - group["dampening"])
             buffer = state["momentum_buffer"]
-            gradient = gradient.add(buffer, alpha=momentum) if group["nesterov"] else buffer
+            gradient = gradient + buffer * momentum if group["nesterov"] else buffer
         parameter.sub_(gradient, alpha=group["lr"])

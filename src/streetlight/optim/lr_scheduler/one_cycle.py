@@ -35,8 +35,8 @@ class OneCycleLR(LRScheduler):
 
     >>> import streetlight as sl
     >>> optimizer = sl.optim.SGD([sl.zeros(1)], lr=0.5, momentum=0.9)
-    >>> OneCycleLR(optimizer, max_lr=1.0, total_steps=100).get_last_lr()
-    [0.04]
+    >>> OneCycleLR(optimizer, max_lr=1.0, total_steps=100, div_factor=4).get_last_lr()
+    [0.25]
     """
 
     def __init__(
