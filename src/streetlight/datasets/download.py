@@ -6,10 +6,7 @@ one stopped. Only a part whose unpacked bytes have the right SHA-256 is renamed 
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import os
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +23,10 @@ def verified(path: Path, sha256: str) -> bytes:
         FileAccessError: it is not a file, or cannot be read.
         ChecksumError: it is damaged or something else.
     """
+    import gzip
+    import hashlib
+    import zlib
+
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from streetlight.errors import DataError, IndexOutOfRangeError
-from streetlight.tensor import Tensor, from_numpy, stack, tensor
+from streetlight.ops import stack
+from streetlight.tensor import Tensor, from_numpy, tensor
 
 
 def default_collate(samples: Sequence[Any]) -> Any:
     """Make one batch of a list of samples by stacking whatever is stacked inside of them.
 
     Tensors, arrays and numbers become one tensor with the batch as first dimension, strings stay
-    as they are, and tuples, lists and dicts are taken apart and collated field by field. Python floats
-    give float64 as in PyTorch.
+    as they are, and tuples, lists and dicts are taken apart and collated field by field. Python
+    floats give float64 as in PyTorch.
 
     Args:
         samples: samples of the same structure, with the same shapes.
@@ -68,7 +69,7 @@ def _same(samples: Sequence[Any], what: str, properties: list[Any]) -> None:
             )
 
 
-def fetch_samples(dataset: Any, indices: Sequence[int]) -> list[Any]:
+def fetch_samples(dataset: Any, indices: Iterable[int]) -> list[Any]:
     """The samples at these indices, one by one.
 
     Raises:
@@ -86,7 +87,7 @@ def fetch_samples(dataset: Any, indices: Sequence[int]) -> list[Any]:
         raise
 
 
-def fetch_batch(dataset: Any, indices: Sequence[int]) -> Any:
+def fetch_batch(dataset: Any, indices: Iterable[int]) -> Any:
     """The samples at these indices as one batch: at one go if the data set has `__getbatch__`."""
     at_one_go = getattr(dataset, "__getbatch__", None)
     if at_one_go is not None:
