@@ -250,7 +250,7 @@ def test_a_number_target_is_standardised_by_the_training_rows():
     target, values = find_target(table, "y")
     split = Split(np.arange(20), np.arange(20, 30), np.arange(30, 40))
     encoding, _ = fit_encoding(table, target, values, split)
-    assert encoding.mean == pytest.approx(14.25)
+    assert encoding.guess == pytest.approx(14.25)
     assert encoding.spread == pytest.approx(1.5 * np.sqrt((20**2 - 1) / 12))
 
 

@@ -18,14 +18,14 @@ COLUMNS = (
 
 
 def classes(said: list[int], true: list[int], names=("no", "yes", "so")) -> Outcome:
-    encoding = Encoding(COLUMNS, {}, Target("y", tuple(names), "text"))
-    return Outcome(encoding, np.eye(len(names))[said] * 3.0, np.array(true, dtype=float), 0.0)
+    encoding = Encoding(COLUMNS, {}, Target("y", tuple(names), "text"), guess=0.0)
+    return Outcome(encoding, np.eye(len(names))[said] * 3.0, np.array(true, dtype=float))
 
 
 def numbers(said: list[float], true: list[float]) -> Outcome:
-    encoding = Encoding(COLUMNS, {}, Target("y", (), "numbers"), mean=10.0, spread=2.0)
+    encoding = Encoding(COLUMNS, {}, Target("y", (), "numbers"), guess=10.0, spread=2.0)
     outputs = (np.array(said)[:, None] - 10) / 2
-    return Outcome(encoding, outputs, np.array(true, dtype=float), 10.0)
+    return Outcome(encoding, outputs, np.array(true, dtype=float))
 
 
 def test_softmax_against_its_formula():
@@ -85,7 +85,7 @@ def test_importance_finds_the_column_that_counts():
         return rows[:, :1].astype(float)
 
     encoding = numbers([1], [1]).encoding
-    outcome = Outcome(encoding, network(inputs), true, 3.0)
+    outcome = Outcome(encoding, network(inputs), true)
     lost = column_importance(network, outcome, inputs, seed=0)
     assert list(lost) == ["a", "b", "c"]
     assert lost["a"] == pytest.approx(2.0, abs=0.4)  # R² of shuffled values is 1 - 2 on average

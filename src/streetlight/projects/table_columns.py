@@ -67,10 +67,9 @@ class NumberColumn:
         values = np.asarray(raw, dtype=np.float64)
         missing = np.isnan(values)
         filled = np.where(missing, self.median, values)
-        inputs = np.clip((filled - self.mean) / self.spread, -FARTHEST, FARTHEST)[:, None]
-        if self.gaps:
-            inputs = np.concatenate([inputs, missing[:, None]], axis=1)
-        return inputs.astype(np.float32)
+        scaled = np.clip((filled - self.mean) / self.spread, -FARTHEST, FARTHEST)
+        inputs = [scaled, missing] if self.gaps else [scaled]
+        return np.stack(inputs, axis=1).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -34,14 +34,14 @@ class Encoding:
             are rows of an embedding.
         dropped: the columns that are not used, and why.
         target: the column that is learnt.
-        mean: of the target where it is a number, 0 otherwise.
+        guess: what one says without looking: the most frequent class, or the mean.
         spread: standard deviation of the target where it is a number, 1 otherwise.
     """
 
     columns: tuple[Column, ...]
     dropped: dict[str, str]
     target: Target
-    mean: float = 0.0
+    guess: float
     spread: float = 1.0
 
     @property
@@ -127,10 +127,13 @@ def fit_encoding(
         raise _useless(table, target, dropped)
     fitted.sort(key=lambda pair: _embedded(pair[0]))
     learnt = values[split.train]
-    mean, spread = (0.0, 1.0) if target.classes else (float(learnt.mean()), float(learnt.std()))
+    if target.classes:
+        guess, spread = float(np.bincount(learnt.astype(np.int64)).argmax()), 1.0
+    else:
+        guess, spread = float(learnt.mean()), float(learnt.std()) or 1.0
     columns = tuple(column for column, _ in fitted)
     inputs = np.concatenate([block for _, block in fitted], axis=1)
-    return Encoding(columns, dropped, target, mean, spread or 1.0), inputs
+    return Encoding(columns, dropped, target, guess, spread), inputs
 
 
 def _embedded(column: Column) -> bool:

@@ -27,13 +27,11 @@ class Outcome:
         encoding: of the table.
         outputs: (rows, classes) logits, or (rows, 1) standardised numbers.
         true: (rows,) class numbers, or numbers as they stand in the table.
-        guess: what one says without looking: the most frequent class, or the mean.
     """
 
     encoding: Encoding
     outputs: Floats
     true: Floats
-    guess: float
 
     @property
     def chances(self) -> Floats:
@@ -63,24 +61,25 @@ class Outcome:
         """Whether it is not clearly better than guessing: within the noise of so many rows."""
         if not self.encoding.target.classes:
             return self.score < LEAST_R2
-        luck = float(np.mean(self.true == self.guess))
+        luck = float(np.mean(self.true == self.encoding.guess))
         return self.score - luck <= float(np.sqrt(luck * (1 - luck) / len(self.true)))
 
     def tell(self) -> list[str]:
         """The result in words, the honest comparison with guessing first of all."""
-        target, rows = self.encoding.target, f"{len(self.true):,} held-out rows"
+        target, guess = self.encoding.target, self.encoding.guess
+        rows = f"{len(self.true):,} held-out rows"
         if target.classes:
-            name = target.classes[int(self.guess)]
-            luck = float(np.mean(self.true == self.guess))
+            name = target.classes[int(guess)]
+            luck = float(np.mean(self.true == guess))
             lines = [
                 f"right for {self.score:.1%} of {rows}; always saying {name!r}: {luck:.1%}",
                 *self.confused(),
             ]
         else:
-            luck = float(np.mean(np.abs(self.true - self.guess)))
+            luck = float(np.mean(np.abs(self.true - guess)))
             lines = [
                 f"R² {self.score:.3f} on {rows} (1 is perfect, 0 is guessing)",
-                f"off by {self.error:.4g} on average; always saying {self.guess:.4g}: {luck:.4g}",
+                f"off by {self.error:.4g} on average; always saying {guess:.4g}: {luck:.4g}",
             ]
         if self.hopeless:
             lines.append(
@@ -118,7 +117,7 @@ class Outcome:
 
 def softmax(logits: Floats) -> Floats:
     """Probabilities from logits: exp(x) / Σ exp(x) along each row."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    powers: Floats = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 
 
@@ -126,7 +125,8 @@ def answers(encoding: Encoding, outputs: Floats) -> Floats:
     """(rows,) class numbers, or numbers on the scale of the table."""
     if encoding.target.classes:
         return outputs.argmax(axis=1).astype(np.float64)
-    return outputs[:, 0] * encoding.spread + encoding.mean
+    numbers: Floats = outputs[:, 0] * encoding.spread + encoding.guess
+    return numbers
 
 
 def column_importance(
@@ -149,13 +149,13 @@ def column_importance(
     generator = np.random.default_rng(seed)
     rows = generator.permutation(len(inputs))[:MOST_ROWS]
     encoding, true = outcome.encoding, outcome.true[rows]
-    whole = Outcome(encoding, outcome.outputs[rows], true, outcome.guess).score
+    whole = Outcome(encoding, outcome.outputs[rows], true).score
     lost = {}
     for name, part in encoding.parts.items():
         scores = []
         for _ in range(SHUFFLES):
             shuffled = inputs[rows]
             shuffled[:, part] = shuffled[generator.permutation(len(rows)), part]
-            scores.append(Outcome(encoding, network(shuffled), true, outcome.guess).score)
+            scores.append(Outcome(encoding, network(shuffled), true).score)
         lost[name] = whole - float(np.mean(scores))
     return dict(sorted(lost.items(), key=lambda item: -item[1]))

@@ -1,0 +1,146 @@
+"""What a run on a table leaves for its user to look at: pictures, the mistakes, predictions."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streetlight.interop import atomic_write
+from streetlight.projects import pictures, table_pictures
+from streetlight.projects.run_folder import RunFolder
+from streetlight.projects.table_data import Encoding
+from streetlight.projects.table_file import Table
+from streetlight.projects.table_pictures import shorten
+from streetlight.projects.table_result import Outcome, answers, softmax
+
+MOST_CLASSES, WORST_DRAWN, VALUES_DRAWN, ROWS_PRINTED = 25, 12, 4, 10
+
+
+def leave_pictures(
+    run: RunFolder,
+    table: Table,
+    rows: NDArray[np.int64],
+    outcome: Outcome,
+    lost: dict[str, float],
+) -> None:
+    """Write confusion.png or predicted-against-true.png, mistakes.csv and .png, weights.png.
+
+    Args:
+        run: the folder.
+        table: the table.
+        rows: the held-out rows of the table.
+        outcome: what the network says about them.
+        lost: how much each column counts.
+    """
+    target = shorten(outcome.encoding.target.name, 30)
+    if outcome.encoding.target.classes:
+        figure = _confusion(outcome, f"{target}: {outcome.score:.1%} of {len(rows):,} are right")
+        pictures.save_figure(figure, run.path / "confusion.png")
+    else:
+        title = f"{target}: R² {outcome.score:.2f}, off by {outcome.error:.3g} on average"
+        figure = table_pictures.predicted_against_true(outcome.said, outcome.true, target, title)
+        pictures.save_figure(figure, run.path / "predicted-against-true.png")
+    measure = "accuracy" if outcome.encoding.target.classes else "R²"
+    title = f"{shorten(next(iter(lost)), 30)} counts most for {target}"
+    figure = table_pictures.importances(list(lost), np.array([*lost.values()]), measure, title)
+    pictures.save_figure(figure, run.path / "weights.png")
+    _mistakes(run, table, rows, outcome, list(lost))
+
+
+def write_predictions(
+    run: RunFolder, table: Table, encoding: Encoding, outputs: NDArray[np.float64]
+) -> None:
+    """Print the first predictions and write all of them as CSV into the run's folder."""
+    classes = encoding.target.classes
+    said = _names(encoding, answers(encoding, outputs))
+    headings = ["line", encoding.target.name, *(f"chance of {name}" for name in classes)]
+    chances = softmax(outputs) if classes else np.empty((len(said), 0))
+    records = [
+        [str(line), name, *(f"{chance:.4f}" for chance in row)]
+        for line, name, row in zip(table.lines, said, chances, strict=True)
+    ]
+    path = run.path / f"predictions-{table.path.stem}.csv"
+    _write_csv(path, headings, records)
+    print(f"{table.path}: {len(records):,} rows")
+    for record, row in zip(records[:ROWS_PRINTED], chances, strict=False):
+        likeliest = np.argsort(-row, kind="stable")[:3]
+        told = ", ".join(f"{classes[number]} {row[number]:.1%}" for number in likeliest)
+        print(f"  line {record[0]:<6} {told or record[1]}")
+    if len(records) > ROWS_PRINTED:
+        print(f"  and {len(records) - ROWS_PRINTED:,} more")
+    print(f"all of them: {path}")
+
+
+def _confusion(outcome: Outcome, title: str) -> pictures.Figure:
+    """The confusion matrix; of many classes those that have most mistakes."""
+    matrix, names = outcome.matrix(), outcome.encoding.target.classes
+    wrong = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * np.diag(matrix)
+    shown = np.sort(np.argsort(-wrong, kind="stable")[:MOST_CLASSES])
+    if len(shown) < len(names):
+        title += f" (the {len(shown)} hardest of {len(names)} classes)"
+    labels = [shorten(names[number], 14) for number in shown]
+    figure = pictures.confusion(matrix[np.ix_(shown, shown)], labels, title)
+    if max(map(len, labels)) > 4:
+        figure.axes[0].tick_params(axis="x", rotation=45)
+    return figure
+
+
+def _mistakes(
+    run: RunFolder, table: Table, rows: NDArray[np.int64], outcome: Outcome, important: list[str]
+) -> None:
+    """Write the held-out rows that went wrong, the worst first, as a file and as a picture."""
+    worst, encoding = outcome.worst(), outcome.encoding
+    classes = encoding.target.classes
+    said, true = _names(encoding, outcome.said[worst]), _names(encoding, outcome.true[worst])
+    lines = [str(table.lines[row]) for row in rows[worst]]
+    if classes:
+        sure = [f"{chance:.4f}" for chance in outcome.chances[worst].max(axis=1)]
+    else:
+        sure = [f"{off:.6g}" for off in outcome.said[worst] - outcome.true[worst]]
+    fields = {name: table.texts(name) for name in table.names if name != encoding.target.name}
+    values = [[column[row] for column in fields.values()] for row in rows[worst]]
+    headings = ["line", "said", "true", "chance" if classes else "off by"]
+    _write_csv(
+        run.path / "mistakes.csv",
+        [*headings, *fields],
+        ([*row, *rest] for *row, rest in zip(lines, said, true, sure, values, strict=True)),
+    )
+    places = [list(fields).index(name) for name in important[:VALUES_DRAWN]]
+    told = [f"{name} ({float(chance):.0%})" for name, chance in zip(said, sure, strict=True)]
+    drawn = [
+        [line, name, right, *(row[place] for place in places)]
+        for line, name, right, row in zip(
+            lines, told if classes else said, true, values, strict=True
+        )
+    ]
+    if classes:
+        title = f"{len(worst)} of {len(rows):,} held-out rows are wrong"
+        note = "worst first · bold: what the network said, and how sure it was"
+    else:
+        title = f"The {min(len(worst), WORST_DRAWN)} held-out rows that are farthest off"
+        note = "worst first · bold: what the network said"
+    figure = table_pictures.mistaken_rows(
+        ["line", "said", "true", *important[:VALUES_DRAWN]], drawn[:WORST_DRAWN], title, note
+    )
+    pictures.save_figure(figure, run.path / "mistakes.png")
+
+
+def _names(encoding: Encoding, said: NDArray[np.float64]) -> list[str]:
+    """Class names, or numbers as text."""
+    if encoding.target.classes:
+        return [encoding.target.classes[int(number)] for number in said]
+    return [f"{number:.6g}" for number in said]
+
+
+def _write_csv(path: Path, headings: Sequence[str], records: Iterable[Sequence[str]]) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(headings)
+    writer.writerows(records)
+    with atomic_write(path) as file:
+        file.write(text.getvalue().encode())
