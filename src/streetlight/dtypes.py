@@ -23,7 +23,8 @@ int64 = long = np.dtype("int64")
 uint8 = np.dtype("uint8")
 bool = np.dtype("bool")
 
-_SUPPORTED = {float16, float32, float64, int8, int16, int32, int64, uint8, bool}
+_ALL = (float16, float32, float64, int8, int16, int32, int64, uint8, bool)
+_SUPPORTED = {dtype: dtype for dtype in _ALL}  # equal dtypes become one object: `is` is fast
 _CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
 _default: DType = float32
 
@@ -72,7 +73,7 @@ def as_dtype(dtype: Any) -> DType:
             expected=f"one of {names}",
             fix="convert the data to numbers of one of these types first",
         )
-    return found
+    return _SUPPORTED[found]
 
 
 def of_scalar(value: Any) -> DType:
