@@ -248,8 +248,8 @@ def test_options_and_step_counts_may_be_tensors_as_in_a_traced_step():
             optimizer = kind([weight], lr=0.25, weight_decay=0.5)
             optimizer.step()
             if weight is weights[1]:
-                optimizer.param_groups[0]["lr"] = sl.tensor(0.25)
+                optimizer.param_groups[0]["lr"] = sl.tensor(0.25, dtype=sl.float64)
                 if "step" in optimizer.state[weight]:
-                    optimizer.state[weight]["step"] = sl.tensor(1.0)
+                    optimizer.state[weight]["step"] = sl.tensor(1.0, dtype=sl.float64)
             optimizer.step()
         np.testing.assert_allclose(weights[1].tolist(), weights[0].tolist(), rtol=1e-6)
