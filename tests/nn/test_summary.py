@@ -36,20 +36,21 @@ def test_summary_counts_shared_parameters_once_and_tells_what_is_frozen_and_unus
             self.first = nn.Linear(3, 3).requires_grad_(False)
             self.again = nn.Linear(3, 3)
             self.again.weight = self.first.weight
-            self.unused = nn.Linear(1, 1)
+            self.unused = nn.ModuleList([nn.Linear(1, 1)])
 
         def forward(self, x, y):
             return self.again(self.first(x)) * self.scale, [y]
 
     summary = Odd().summary((2, 3), sl.zeros(4))
     assert repr(summary) == (
-        "name    layer   output shape  parameters\n"
-        "----------------------------------------\n"
-        "model   Odd     (2, 3), (4,)           3\n"
-        "first   Linear  (2, 3)                12\n"
-        "again   Linear  (2, 3)                 3\n"
-        "unused  Linear  not used               2\n"
-        "----------------------------------------\n"
+        "name      layer       output shape  parameters\n"
+        "----------------------------------------------\n"
+        "model     Odd         (2, 3), (4,)           3\n"
+        "first     Linear      (2, 3)                12\n"
+        "again     Linear      (2, 3)                 3\n"
+        "unused    ModuleList\n"
+        "unused.0  Linear      not used               2\n"
+        "----------------------------------------------\n"
         "20 parameters, 12 of them frozen, 80 bytes"
     )
     assert summary.parameters == 20
@@ -64,14 +65,14 @@ def test_summary_leaves_the_module_as_it_was():
     model.summary(sl.ones(2, 784))
     assert [layer.training for layer in model] == [True, True, False, True, True]
     assert {name: value.tolist() for name, value in model.state_dict().items()} == before
-    assert not any(layer._hooks for layer in model.modules())
+    assert not any(layer._hooks.after for layer in model.modules())
 
 
 def test_summary_leaves_no_hooks_behind_when_the_input_does_not_fit():
     model = network()
     with pytest.raises(ValueError, match="linear"):
         model.summary((2, 3))
-    assert not any(layer._hooks for layer in model.modules())
+    assert not any(layer._hooks.after for layer in model.modules())
     assert all(layer.training for layer in model.modules())
 
 

@@ -29,17 +29,24 @@ class RemovableHandle:
         self.remove()
 
 
-def call_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Run forward between the module's hooks; what a hook returns replaces what it was given."""
-    for hook in list(module._pre_hooks.values()):
-        changed = hook(module, args)
-        if changed is not None:
-            args = changed if isinstance(changed, tuple) else (changed,)
-    output = module.forward(*args, **kwargs)
-    for hook in list(module._hooks.values()):
-        changed = hook(module, args, output)
-        output = output if changed is None else changed
-    return output
+class Hooks:
+    """The hooks of one module: those called before its forward, and those called after it."""
+
+    def __init__(self) -> None:
+        self.before: dict[RemovableHandle, Hook] = {}
+        self.after: dict[RemovableHandle, Hook] = {}
+
+    def call(self, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run forward between the hooks; what a hook returns replaces what it was given."""
+        for hook in list(self.before.values()):
+            changed = hook(module, args)
+            if changed is not None:
+                args = changed if isinstance(changed, tuple) else (changed,)
+        output = module.forward(*args, **kwargs)
+        for hook in list(self.after.values()):
+            changed = hook(module, args, output)
+            output = output if changed is None else changed
+        return output
 
 
 def note_path(error: Exception, module: Module) -> None:

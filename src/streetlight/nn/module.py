@@ -13,15 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from streetlight import dtypes
 from streetlight.errors import ModuleError
-from streetlight.nn.hooks import Hook, RemovableHandle, call_with_hooks, note_path
+from streetlight.nn.hooks import Hook, Hooks, RemovableHandle, note_path
 from streetlight.nn.members import collect, join, lookup, near_match, refuse_in_set, unique
 from streetlight.nn.parameter import Buffer, Parameter
 from streetlight.nn.state import IncompatibleKeys, convert, load
 from streetlight.nn.summary import Summary, summarise, tree
 from streetlight.tensor import Tensor
-
-_EMPTY: Mapping[Any, Any] = MappingProxyType({})
-_BOOKKEEPING = ("_buffer_names", "_pre_hooks", "_hooks")
 
 
 class Module:
@@ -43,9 +40,9 @@ class Module:
     """
 
     training: bool = True
-    _buffer_names: Mapping[str, bool] = _EMPTY  # name to `persistent`
-    _pre_hooks: Mapping[RemovableHandle, Hook] = _EMPTY
-    _hooks: Mapping[RemovableHandle, Hook] = _EMPTY
+    _buffer_names: Mapping[str, bool] = MappingProxyType({})  # name to `persistent`
+    _hooks: Hooks | None = None
+    _shown: ClassVar[tuple[str, ...]] = ()  # attributes that `repr` tells
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the module's output; every subclass defines it."""
@@ -54,22 +51,25 @@ class Module:
             fix="define `def forward(self, input): ...` in the class; mind its spelling and indent",
         )
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run `forward` between the hooks; an error gets a note of where in the model it arose."""
         try:
-            if self._hooks or self._pre_hooks:
-                return call_with_hooks(self, args, kwargs)
-            return self.forward(*args, **kwargs)
+            if self._hooks is None:
+                return self.forward(*args, **kwargs)
+            return self._hooks.call(self, args, kwargs)
         except Exception as error:
             note_path(error, self)
             raise
 
     def register_forward_pre_hook(self, hook: Hook) -> RemovableHandle:
         """Call `hook(module, args)` before each forward; a result replaces the arguments."""
-        return RemovableHandle(vars(self).setdefault("_pre_hooks", {}), hook)
+        self._hooks = self._hooks or Hooks()
+        return RemovableHandle(self._hooks.before, hook)
 
     def register_forward_hook(self, hook: Hook) -> RemovableHandle:
         """Call `hook(module, args, output)` after each forward; a result replaces the output."""
-        return RemovableHandle(vars(self).setdefault("_hooks", {}), hook)
+        self._hooks = self._hooks or Hooks()
+        return RemovableHandle(self._hooks.after, hook)
 
     # Attributes
 
@@ -90,13 +90,13 @@ class Module:
                 f"{type(self).__name__}.{name} is a {kind} and would be lost",
                 expected="a Parameter, a Module or None",
                 got={"given": value},
-                fix=f"wrap the value in `nn.Parameter(...)`, change the old one in place under "
-                f"`sl.no_grad()`, or `del` the old {kind} first",
+                fix=f"nn.Parameter(value), a change in place in sl.no_grad(), or `del` the {kind}",
             )
 
     def __delattr__(self, name: str) -> None:
         getattr(self, name)  # a wrong name is answered with the nearest right one
-        self._buffer_names = {k: v for k, v in self._buffer_names.items() if k != name}
+        if name in self._buffer_names:
+            self._buffer_names = {k: v for k, v in self._buffer_names.items() if k != name}
         object.__delattr__(self, name)
 
     if not TYPE_CHECKING:  # type checkers should still report names that do not exist
@@ -117,13 +117,7 @@ class Module:
         setattr(self, name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """Add a tensor that belongs to the module's state but is not learnt.
-
-        Args:
-            name: the attribute's name.
-            tensor: its value, or None.
-            persistent: whether `state_dict` holds it.
-        """
+        """Add a tensor that is not learnt; if it is persistent, `state_dict` holds it too."""
         self._check_new(name, tensor, Tensor)
         self._note_buffer(name, persistent)
         setattr(self, name, tensor)
@@ -152,8 +146,7 @@ class Module:
     def _members(self) -> dict[str, Any]:
         """All tensors and modules that this module itself holds, by name."""
         found: dict[str, Any] = {}
-        attributes = ((k, v) for k, v in vars(self).items() if k not in _BOOKKEEPING)
-        collect(attributes, (Module, Tensor), found)
+        collect(vars(self).items(), (Module, Tensor), found)
         return found
 
     def _own_modules(self) -> dict[str, Module]:
@@ -169,9 +162,6 @@ class Module:
             for name, value in self._members().items()
             if isinstance(value, Buffer) or (name in names and type(value) is Tensor)
         }
-
-    def _is_persistent(self, name: str, buffer: Tensor) -> bool:
-        return self._buffer_names.get(name, getattr(buffer, "persistent", True))
 
     def named_modules(
         self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
@@ -214,10 +204,8 @@ class Module:
     ) -> Iterator[tuple[str, Parameter]]:
         """Yield the parameters with their names; a shared one comes once, under its first name.
 
-        Args:
-            prefix: put before all names.
-            recurse: whether the modules below this one are included.
-            remove_duplicate: False gives a shared parameter under all of its names.
+        Names get the prefix; `recurse=False` leaves out the modules below this one, and
+        `remove_duplicate=False` gives a shared parameter under all of its names.
         """
         return self._named(Module._own_parameters, prefix, recurse, remove_duplicate)
 
@@ -269,11 +257,7 @@ class Module:
         return self
 
     def to(self, *where: Any, dtype: Any = None, device: Any = None) -> Self:
-        """Move parameters and buffers to a device, a floating dtype (floats only), or both.
-
-        Raises:
-            DTypeError: the dtype is not a floating-point one.
-        """
+        """Move parameters and buffers to a device, or those with fractions to a floating dtype."""
         return convert(self, *where, dtype=dtype, device=device)
 
     def float(self) -> Self:
@@ -292,16 +276,19 @@ class Module:
             elif parameter.grad is not None:
                 parameter.grad.zero_()
 
-    # State
+    # State, and how it is shown
+
+    def _own_state(self) -> dict[str, Tensor]:
+        kept = self._buffer_names
+        buffers = {
+            name: buffer
+            for name, buffer in self._own_buffers().items()
+            if kept.get(name, getattr(buffer, "persistent", True))
+        }
+        return {**self._own_parameters(), **buffers}
 
     def _state(self) -> dict[str, Tensor]:
-        state: dict[str, Tensor] = {}
-        for path, module in self.named_modules(remove_duplicate=False):
-            buffers = module._own_buffers().items()
-            saved = {k: v for k, v in buffers if module._is_persistent(k, v)}
-            own = {**module._own_parameters(), **saved}
-            state |= {join(path, name): tensor for name, tensor in own.items()}
-        return state
+        return dict(self._named(Module._own_state, "", True, False))
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return all parameters and persistent buffers by name, under PyTorch's keys.
@@ -324,10 +311,6 @@ class Module:
         """
         return load(f"{type(self).__name__}.load_state_dict", self._state(), state_dict, strict)
 
-    # Showing
-
-    _shown: ClassVar[tuple[str, ...]] = ()  # attributes that `repr` tells
-
     def extra_repr(self) -> str:
         """Return what stands between the brackets of `repr`; layers tell their options here."""
         return ", ".join(f"{name}={getattr(self, name)!r}" for name in self._shown)
@@ -341,13 +324,7 @@ class Module:
         Args:
             inputs: a tensor or a shape (with the batch) for each input; none for no shapes.
 
-        >>> nn.Sequential(nn.Linear(4, 3), nn.ReLU()).summary((8, 4))
-        name   layer       output shape  parameters
-        -------------------------------------------
-        model  Sequential  (8, 3)
-        0      Linear      (8, 3)                15
-        1      ReLU        (8, 3)
-        -------------------------------------------
-        15 parameters, all trainable, 60 bytes
+        >>> nn.Sequential(nn.Linear(4, 3), nn.ReLU()).summary((8, 4)).rows[1]
+        Row(name='0', kind='Linear', output_shape='(8, 3)', parameters=15)
         """
         return summarise(self, inputs)

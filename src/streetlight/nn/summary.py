@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streetlight.autograd import no_grad
 from streetlight.creation import zeros
@@ -24,8 +24,7 @@ def tree(module: Module) -> str:
     return f"{name}(\n{inside}".replace("\n", "\n  ") + "\n)"
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One module: its name, its kind, what it gave, and the parameters that it adds."""
 
     name: str
@@ -78,7 +77,8 @@ def summarise(module: Module, inputs: Sequence[Any]) -> Summary:
     for name, inner in module.named_modules():
         new = {id(p): p.numel() for p in inner.parameters(recurse=False) if id(p) not in seen}
         seen |= new.keys()
-        shape = shapes.get(inner, "not used" if inputs else "")
+        is_layer = inputs and not inner._own_modules()  # a list of layers is not itself called
+        shape = shapes.get(inner, "not used" if is_layer else "")
         rows.append(Row(name or "model", type(inner).__name__, shape, sum(new.values())))
     parameters = list(module.parameters())
     trainable = sum(p.numel() for p in parameters if p.requires_grad)
