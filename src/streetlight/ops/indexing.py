@@ -74,6 +74,8 @@ def _index_samples() -> list[Sample]:
     error_samples=lambda: [
         ErrorSample((numbers(2, 3), np.array([[3]])), {"dim": 1}, IndexOutOfRangeError,
                     "gather: index 3 is out of bounds"),
+        ErrorSample((numbers(2, 3), np.array([[-1]])), {"dim": 1}, IndexOutOfRangeError,
+                    "gather: index -1 is negative"),
         ErrorSample((numbers(2, 3), np.array([1])), {"dim": 1}, ShapeError,
                     "gather: the index does not fit"),
         ErrorSample((numbers(2, 3), numbers(2, 1)), {"dim": 1}, DTypeError,
@@ -81,6 +83,8 @@ def _index_samples() -> list[Sample]:
     ],
 )  # fmt: skip
 def _gather(xp: Any, x: Array, index: Array, dim: int) -> Array:
+    if index.size and index.min() < 0:  # a wrong label must not count from the end
+        raise IndexError(f"index {index.min()} is negative")
     return x[_along(xp, index, dim)]
 
 
@@ -97,6 +101,24 @@ def _scatter_add(xp: Any, src: Array, index: Array, dim: int, shape: Shape) -> A
     out = xp.zeros(shape, src.dtype)
     xp.add.at(out, _along(xp, index, dim), src)
     return out
+
+
+@primitive(
+    shape=lambda index, size: index.shape, algebra="{0}",
+    samples=lambda: [Sample((np.array([[2, 0], [1, 2]]),), {"size": 3}),
+                     Sample((np.zeros(0, dtype=np.int64),), {"size": 0})],
+    error_samples=lambda: [
+        ErrorSample((np.array([0, 3]),), {"size": 3}, IndexOutOfRangeError,
+                    "in_range: 0 to 3 is not within 0 to 2"),
+        ErrorSample((np.array([-1, 0]),), {"size": 3}, IndexOutOfRangeError,
+                    "in_range: -1 to 0 is not within 0 to 2"),
+    ],
+)  # fmt: skip
+def in_range(xp: Any, index: Array, size: int) -> Array:
+    """The index, once it is sure that all of it lies from 0 to size − 1."""
+    if index.size and not (index.min() >= 0 and index.max() < size):
+        raise IndexError(f"{index.min()} to {index.max()} is not within 0 to {size - 1}")
+    return index.copy()
 
 
 def _filled(index: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -1,0 +1,175 @@
+"""Activations: the bends between two linear layers, and softmax, which makes probabilities."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from streetlight.errors import ArgumentError
+from streetlight.ops import where
+
+if TYPE_CHECKING:
+    from streetlight.dtypes import DType
+    from streetlight.tensor import Tensor
+
+
+def relu(input: Tensor) -> Tensor:
+    """Keep what is positive: max(0, x).
+
+    Args:
+        input: any shape.
+
+    >>> F.relu(sl.tensor([-1.0, 0.0, 2.0])).tolist()
+    [0.0, 0.0, 2.0]
+    """
+    return input.relu()
+
+
+def tanh(input: Tensor) -> Tensor:
+    """Squash to (-1, 1): (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ).
+
+    Args:
+        input: any shape.
+
+    >>> F.tanh(sl.tensor([0.0, 100.0])).tolist()
+    [0.0, 1.0]
+    """
+    return input.tanh()
+
+
+def sigmoid(input: Tensor) -> Tensor:
+    """Squash to (0, 1): 1 / (1 + e⁻ˣ).
+
+    Args:
+        input: any shape.
+
+    >>> F.sigmoid(sl.tensor([0.0, 100.0])).tolist()
+    [0.5, 1.0]
+    """
+    return input.sigmoid()
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """Keep what is positive, shrink the rest: x if x > 0, else negative_slope · x.
+
+    Args:
+        input: any shape.
+        negative_slope: the share of a negative value that comes through.
+
+    >>> F.leaky_relu(sl.tensor([-2.0, 3.0]), 0.5).tolist()
+    [-1.0, 3.0]
+    """
+    return where(input > 0, input, input * negative_slope)
+
+
+def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """Bend smoothly towards −alpha: x if x > 0, else alpha · (eˣ − 1).
+
+    Args:
+        input: any shape.
+        alpha: minus the value that very negative inputs end at.
+
+    Source: Clevert, Unterthiner and Hochreiter, 2015, arXiv:1511.07289.
+
+    >>> F.elu(sl.tensor([-100.0, 3.0])).tolist()
+    [-1.0, 3.0]
+    """
+    positive = input > 0
+    # The branch not taken must stay finite, or its gradient, 0 times infinity, is NaN.
+    below = input.masked_fill(positive, 0.0).expm1()
+    return where(positive, input, below if alpha == 1.0 else below * alpha)
+
+
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """Weigh each value by its normal probability: x · Φ(x) = x/2 · (1 + erf(x/√2)).
+
+    Args:
+        input: any shape.
+        approximate: "none", or "tanh" for x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))).
+
+    Raises:
+        ArgumentError: `approximate` is another word.
+
+    Source: Hendrycks and Gimpel, 2016, arXiv:1606.08415.
+
+    >>> F.gelu(sl.tensor([-100.0, 0.0, 100.0])).tolist()
+    [-0.0, 0.0, 100.0]
+    """
+    if approximate == "none":
+        return input * 0.5 * ((input * math.sqrt(0.5)).erf() + 1.0)
+    if approximate == "tanh":
+        bend = (input * input * 0.044715 + 1.0) * input
+        return input * 0.5 * ((bend * math.sqrt(2.0 / math.pi)).tanh() + 1.0)
+    raise ArgumentError(
+        "gelu: there is no such approximation",
+        expected='"none" or "tanh"',
+        got={"approximate": approximate},
+        fix='leave it out, or write approximate="tanh"',
+    )
+
+
+def silu(input: Tensor) -> Tensor:
+    """Let a value open its own gate: x · sigmoid(x), also called swish.
+
+    Args:
+        input: any shape.
+
+    Source: Elfwing, Uchibe and Doya, 2017, arXiv:1702.03118.
+
+    >>> F.silu(sl.tensor([0.0, 100.0])).tolist()
+    [0.0, 100.0]
+    """
+    return input * input.sigmoid()
+
+
+def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """Round off the corner of ReLU: log(1 + e^(beta · x)) / beta.
+
+    Args:
+        input: any shape.
+        beta: the sharpness of the bend.
+        threshold: where beta · x is above it, x itself is given: the two no longer differ.
+
+    >>> round(F.softplus(sl.tensor(0.0)).item(), 4)
+    0.6931
+    """
+    scaled = input if beta == 1.0 else input * beta
+    straight = scaled > threshold
+    bend = scaled.masked_fill(straight, 0.0).exp().log1p()
+    return where(straight, input, bend if beta == 1.0 else bend / beta)
+
+
+def softmax(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
+    """Turn scores into probabilities: eˣ / Σ eˣ, the sum along `dim`.
+
+    Args:
+        input: any shape; scores, also called logits.
+        dim: the dimension along which the result adds up to 1.
+        dtype: what to turn the input into first.
+
+    >>> F.softmax(sl.tensor([1e4, 1e4]), dim=0).tolist()
+    [0.5, 0.5]
+    """
+    powers = below_the_largest(input, dim, dtype).exp()
+    return powers / powers.sum(dim, keepdim=True)
+
+
+def log_softmax(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
+    """Logarithms of the softmax, safe where log(softmax(x)) is not: x − log Σ eˣ.
+
+    Args:
+        input: any shape; scores, also called logits.
+        dim: the dimension along which the probabilities add up to 1.
+        dtype: what to turn the input into first.
+
+    >>> F.log_softmax(sl.tensor([0.0, -1e4]), dim=0).tolist()
+    [0.0, -10000.0]
+    """
+    shifted = below_the_largest(input, dim, dtype)
+    return shifted - shifted.exp().sum(dim, keepdim=True).log()
+
+
+def below_the_largest(input: Tensor, dim: int, dtype: DType | None = None) -> Tensor:
+    """Scores minus the largest along `dim`: no softmax changes, and no digit of 1e4 is lost."""
+    scores = input if dtype is None else input.to(dtype)
+    return scores - scores.detach().amax(dim, keepdim=True)
