@@ -51,7 +51,7 @@ def save(
             )
     from safetensors.numpy import save as serialize
 
-    data = serialize(arrays, metadata=texts)
+    data = serialize(arrays, metadata=texts or None)  # it stumbles over an empty dict
     with atomic_write(path) as file:
         file.write(data)
 

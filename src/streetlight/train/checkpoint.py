@@ -20,14 +20,15 @@ from streetlight.interop.safetensors import load, load_metadata
 from streetlight.interop.safetensors import save as save_tensors
 from streetlight.random import Generator, default_generator
 from streetlight.tensor import Tensor, from_numpy
+from streetlight.train.running import Best
 
 if TYPE_CHECKING:
-    from streetlight.train.trainer import Trainer
+    from streetlight.train.loop import Loop
 
 _MARK = "streetlight_checkpoint"  # the metadata entry that holds the tree; its key says version 1
 
 
-def save(trainer: Trainer, path: str | os.PathLike[str]) -> None:
+def save(trainer: Loop, path: str | os.PathLike[str]) -> None:
     """Write the state of a run to `path`, whole or not at all.
 
     Raises:
@@ -39,7 +40,7 @@ def save(trainer: Trainer, path: str | os.PathLike[str]) -> None:
     save_tensors(tensors, path, {_MARK: json.dumps(tree)})
 
 
-def restore(trainer: Trainer, path: str | os.PathLike[str]) -> None:
+def restore(trainer: Loop, path: str | os.PathLike[str]) -> None:
     """Put a run into the state that `save` wrote to `path`.
 
     Raises:
@@ -61,7 +62,7 @@ def restore(trainer: Trainer, path: str | os.PathLike[str]) -> None:
         raise _misfit(path, f"is damaged: {problem}", "begin the run anew") from None
 
 
-def capture(trainer: Trainer) -> dict[str, Any]:
+def capture(trainer: Loop) -> dict[str, Any]:
     """Give the state of a run as a tree."""
     between = trainer.batch == 0  # epochs, that is: the next one starts from this very state
     best = trainer.best
@@ -83,10 +84,8 @@ def capture(trainer: Trainer) -> dict[str, Any]:
     }
 
 
-def apply(trainer: Trainer, state: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+def apply(trainer: Loop, state: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
     """Put a run into the state that `capture` gave."""
-    from streetlight.train.loop import Best
-
     for name, now in setting(trainer).items():
         saved = state["setting"][name]
         if saved != now:
@@ -106,7 +105,7 @@ def apply(trainer: Trainer, state: Mapping[str, Any], path: str | os.PathLike[st
 
 
 def _apply_callbacks(
-    trainer: Trainer, saved: list[tuple[str, Any]], path: str | os.PathLike[str]
+    trainer: Loop, saved: list[tuple[str, Any]], path: str | os.PathLike[str]
 ) -> None:
     """Give each callback the state of the first one of its class that is not yet given."""
     left = list(trainer.callbacks)
@@ -119,7 +118,7 @@ def _apply_callbacks(
             raise _misfit(path, f"has the state of a callback {name}, and none is given now")
 
 
-def setting(trainer: Trainer) -> dict[str, Any]:
+def setting(trainer: Loop) -> dict[str, Any]:
     """Give what must be the same when a run is resumed."""
     return {
         "optimizer": type(trainer.optimizer).__name__,
@@ -131,28 +130,28 @@ def setting(trainer: Trainer) -> dict[str, Any]:
     }
 
 
-def random_state(trainer: Trainer) -> list[Tensor]:
+def random_state(trainer: Loop) -> list[Tensor]:
     """Give the states of the default generator and of those of the loaders."""
     return [generator.get_state() for generator in generators(trainer)]
 
 
-def set_random_state(trainer: Trainer, states: list[Tensor], but: Any = None) -> None:
+def set_random_state(trainer: Loop, states: list[Tensor], but: Any = None) -> None:
     """Restore what `random_state` gave, except for the generator of the loader `but`."""
     for generator, state in zip(generators(trainer), states, strict=True):
         if but is None or generator is not getattr(but, "generator", None):
             generator.set_state(state)
 
 
-def generators(trainer: Trainer) -> list[Generator]:
+def generators(trainer: Loop) -> list[Generator]:
     """Find the generators that a run draws from, the default one first."""
     found = [getattr(loader, "generator", None) for loader in (trainer.loader, trainer.validation)]
     return [default_generator, *(g for g in found if isinstance(g, Generator))]
 
 
-def batches_left(trainer: Trainer, now: list[Tensor]) -> Iterator[Any]:
+def batches_left(trainer: Loop, now: list[Tensor]) -> Iterator[Any]:
     """Draw the epoch's order anew, skip the batches that are done, and go on from state `now`."""
     set_random_state(trainer, trainer.epoch_start)
-    batches = iter(trainer.loader)
+    batches: Iterator[Any] = iter(trainer.loader)
     for _ in islice(batches, trainer.batch):
         pass
     set_random_state(trainer, now, but=trainer.loader)

@@ -15,7 +15,7 @@ from streetlight.nn.module import Module
 from streetlight.tensor import Tensor
 
 if TYPE_CHECKING:
-    from streetlight.train.trainer import Trainer
+    from streetlight.train.loop import Loop
 
 
 def gradients_are_finite(parameters: Iterable[Tensor]) -> bool:
@@ -59,7 +59,7 @@ def check_batch(batch: tuple[Tensor, ...], place: str) -> None:
 
 
 def explain_loss(
-    trainer: Trainer, batch: tuple[Tensor, ...], value: float, place: str
+    trainer: Loop, batch: tuple[Tensor, ...], value: float, place: str
 ) -> StreetlightError:
     """Find out why the loss of this batch is not finite, and give the error that says it."""
     try:
@@ -73,7 +73,7 @@ def explain_loss(
     return _diverged(trainer, what, _first_module(trainer.model, batch[:-1]) or "the loss itself")
 
 
-def explain_gradients(trainer: Trainer) -> DivergenceError:
+def explain_gradients(trainer: Loop) -> DivergenceError:
     """Name the parameter nearest to the loss whose gradient is not finite: there it began."""
     wrong = [
         name
@@ -84,7 +84,7 @@ def explain_gradients(trainer: Trainer) -> DivergenceError:
     return _diverged(trainer, what, f"the gradient of {wrong[-1]}")
 
 
-def _diverged(trainer: Trainer, what: str, layer: str) -> DivergenceError:
+def _diverged(trainer: Loop, what: str, layer: str) -> DivergenceError:
     rate = trainer.learning_rate
     best = trainer.best
     kept = f"; the weights of epoch {best.epoch}, the best so far, are kept" if best else ""

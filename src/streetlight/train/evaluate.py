@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,13 @@ import numpy as np
 from streetlight.autograd import no_grad
 from streetlight.errors import ArgumentError, DataError
 from streetlight.nn.module import Module
-from streetlight.tensor import Tensor, cat, from_numpy
+from streetlight.ops import cat
+from streetlight.tensor import Tensor, from_numpy
 from streetlight.train.divergence import explain_loss
 from streetlight.train.running import Running
 
 if TYPE_CHECKING:
-    from streetlight.train.trainer import Trainer
+    from streetlight.train.loop import Loop
 
 _AT_ONCE = 1000  # samples
 
@@ -36,22 +37,18 @@ def evaluating(model: Module) -> Iterator[None]:
             module.training = mode
 
 
-def measure(trainer: Trainer, loader: Any) -> Running:
+def measure(trainer: Loop, loader: Any) -> Running:
     """Gather the loss and the metrics over a loader, beside those that training gathers."""
     running = Running(copy.deepcopy(trainer.metrics))
     running.reset()
     number = 0
-
-    def place() -> str:
-        return f"batch {number} of the evaluation"
-
     with evaluating(trainer.model):
         for number, fields in enumerate(loader, start=1):
-            batch = split(fields, place)
+            batch = split(fields)
             outputs = trainer.model(*batch[:-1])
             value = trainer.loss(outputs, batch[-1]).item()
             if not math.isfinite(value):
-                raise explain_loss(trainer, batch, value, place())
+                raise explain_loss(trainer, batch, value, f"evaluation, batch {number}")
             running.update(value, outputs, batch[-1])
     if not number:
         raise DataError("evaluate: there is no batch", fix="look where the loader's data come from")
@@ -84,7 +81,7 @@ def _input_batches(inputs: Any) -> Iterator[tuple[Tensor, ...]]:
         yield fields[:-1] if len(fields) > 1 else fields
 
 
-def split(batch: Any, place: Callable[[], str]) -> tuple[Tensor, ...]:
+def split(batch: Any) -> tuple[Tensor, ...]:
     """A batch as a tuple of tensors: the inputs, and last the targets."""
     if (
         isinstance(batch, tuple | list)
@@ -94,7 +91,7 @@ def split(batch: Any, place: Callable[[], str]) -> tuple[Tensor, ...]:
         return tuple(batch)
     kinds = [type(field).__name__ for field in batch] if isinstance(batch, tuple | list) else batch
     raise DataError(
-        f"{place()}: this is not a pair of inputs and targets",
+        "a batch is not a pair of inputs and targets",
         expected="a tuple of tensors, the last one the targets",
         got={"batch": kinds},
         fix="use DataLoader(TensorDataset(inputs, targets), batch_size)",

@@ -124,6 +124,8 @@ class History:
 
     def _draw_curves(self, axes: Axes, name: str) -> None:
         """One panel: training and validation over the epochs, each curve labelled at its end."""
+        from matplotlib.ticker import MaxNLocator
+
         epochs = self.columns["epoch"]
         for column, label, color, style in (
             (name, "training", _TRAINING, "--"),
@@ -143,7 +145,7 @@ class History:
                     fontsize=9,
                 )
         axes.set(xlabel="epoch", title=name.replace("_", " "))
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", alpha=0.3)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from streetlight.nn.module import Module
 from streetlight.nn.utils import clip_grad_norm_
@@ -19,20 +18,8 @@ from streetlight.train.divergence import explain_gradients, explain_loss, gradie
 from streetlight.train.evaluate import measure, split, too_short
 from streetlight.train.history import History
 from streetlight.train.interrupt import interrupts
-from streetlight.train.running import Metric, Running
+from streetlight.train.running import Best, Metric, Running
 from streetlight.train.schedule import Schedule
-
-if TYPE_CHECKING:
-    from streetlight.train.trainer import Trainer
-
-
-@dataclass
-class Best:
-    """The best epoch so far: its number (from 1), its figure, and a copy of its weights."""
-
-    epoch: int
-    value: float
-    weights: dict[str, Tensor]
 
 
 class Loop:
@@ -71,7 +58,7 @@ class Loop:
         self.running.reset()
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
 
-    def run(self: Trainer) -> None:
+    def run(self) -> None:
         """Train from where the run stands to its end, or to Ctrl-C."""
         self.call("on_fit_start")
         try:
@@ -104,14 +91,14 @@ class Loop:
         for call in calls:
             call(self)
 
-    def _train_epoch(self: Trainer) -> None:
+    def _train_epoch(self) -> None:
         """Train on the batches that this epoch still has, then validate and take stock."""
         now = checkpoint.random_state(self)
         self.model.train()
         self.call("on_epoch_start")
         batches = checkpoint.batches_left(self, now) if self.batch else self._first_batches()
         for batch in islice(batches, self.batches - self.batch):
-            self._train_batch(split(batch, self.place))
+            self._train_batch(split(batch))
             if self.batch % self.accumulate == 0 or self.batch == self.batches:
                 self.call("on_step_end")
                 if self.ending:
@@ -121,14 +108,14 @@ class Loop:
         elif not self.ending:
             raise too_short(self.epoch + 1, self.batch, self.batches)
 
-    def _first_batches(self: Trainer) -> Iterator[Any]:
+    def _first_batches(self) -> Iterator[Any]:
         """Start an epoch: all of its batches."""
         self.running.reset()
         self.began = time.perf_counter()
         self.epoch_start = checkpoint.random_state(self)
         return iter(self.loader)
 
-    def _train_batch(self: Trainer, batch: tuple[Tensor, ...]) -> None:
+    def _train_batch(self, batch: tuple[Tensor, ...]) -> None:
         """Loss, gradients, and, where it is time, an update."""
         outputs = self.model(*batch[:-1])
         loss = self.loss(outputs, batch[-1])
@@ -146,7 +133,7 @@ class Loop:
         self.running.update(value, outputs, batch[-1])
         self.call("on_batch_end")
 
-    def _update(self: Trainer) -> None:
+    def _update(self) -> None:
         if not gradients_are_finite(self.parameters):
             raise explain_gradients(self)
         if self.clip_norm is not None:
@@ -155,7 +142,7 @@ class Loop:
         self.step += 1
         self.schedule.step_end()
 
-    def _end_epoch(self: Trainer) -> None:
+    def _end_epoch(self) -> None:
         row = {"epoch": self.epoch + 1, **self.running.scalars()}
         if self.validation is not None:
             figures = measure(self, self.validation).scalars()

@@ -236,7 +236,8 @@ def find_metric(metric: str | Metric) -> Metric:
 
 
 def _numbers(tensor: Tensor) -> _Array:
-    return tensor.detach().cpu().numpy()
+    array: _Array = tensor.detach().cpu().numpy()
+    return array
 
 
 def _check_equal(name: str, said: _Array, truth: _Array) -> None:

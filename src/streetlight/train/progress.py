@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from streetlight.train.callbacks import Callback
@@ -107,9 +108,8 @@ class _Notebook:
     """A line in a notebook, replaced in place, so that the output neither grows nor flickers."""
 
     def __init__(self) -> None:
-        from IPython.display import display
-
-        self._handle: Any = display({"text/plain": ""}, raw=True, display_id=True)
+        show = import_module("IPython.display").display  # there is one, as this is a notebook
+        self._handle: Any = show({"text/plain": ""}, raw=True, display_id=True)
 
     def draw(self, trainer: Trainer, text: str) -> None:
         """Show the text."""

@@ -1,8 +1,9 @@
-"""What is gathered batch by batch: the base class of metrics, and the loss and all metrics."""
+"""What is gathered batch by batch: metrics, the mean loss with them, and the best epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from streetlight.errors import UnknownNameError
@@ -121,6 +122,15 @@ class Running:
         """Take back what `state_dict` gave."""
         for part, state in zip((self.loss, *self.metrics), states, strict=True):
             part.load_state_dict(state)
+
+
+@dataclass
+class Best:
+    """The best epoch so far: its number (from 1), its figure, and a copy of its weights."""
+
+    epoch: int
+    value: float
+    weights: dict[str, Tensor]
 
 
 def unknown_name(kind: str, name: str, names: Sequence[str]) -> UnknownNameError:

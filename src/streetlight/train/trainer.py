@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from streetlight.errors import ArgumentError, DivergenceError
+from streetlight.errors import ArgumentError, DataError, DivergenceError, UnknownNameError
 from streetlight.nn.module import Module
 from streetlight.optim.lr_scheduler import LRScheduler
 from streetlight.optim.optimizer import Optimizer
@@ -113,9 +113,9 @@ class Trainer(Loop):
             quiet: say nothing while it runs.
 
         Raises:
-            DivergenceError: the loss or a gradient is no longer finite; the model has the weights
-                of the best epoch so far.
-            DataError: a loader is empty, a batch is malformed or holds NaN or infinity.
+            DivergenceError: the loss or a gradient is no longer finite.
+            DataError: a loader is empty, a batch is malformed or holds NaN or infinity. After
+                these two the model has the weights of the best epoch so far, if there is one.
             CheckpointError: the checkpoint is of another model, optimiser or data set.
             FileAccessError, FileFormatError: the checkpoint cannot be read or written.
         """
@@ -130,7 +130,7 @@ class Trainer(Loop):
         try:
             self.run()
         except BaseException as error:
-            if isinstance(error, DivergenceError):
+            if isinstance(error, DivergenceError | DataError):
                 self.restore_best()
             self.call("on_error")
             raise
@@ -145,6 +145,11 @@ class Trainer(Loop):
         names = self.running.names()
         if self.validation is not None:
             names += [f"validation_{name}" for name in names]
+        elif monitor.startswith("validation_"):
+            raise UnknownNameError(
+                f"there are no validation data, and so no {monitor!r} to watch",
+                fix="give them: fit(..., validation=loader), or watch 'loss'",
+            )
         if monitor not in names:
             raise unknown_name("column to watch", monitor, names)
         if monitor != self.monitor:
