@@ -42,6 +42,8 @@ def test_indexing_slicing_and_replacing():
     assert isinstance(tail, nn.Sequential)
     assert tail[1] is model[2]
     assert list(tail.state_dict()) == ["2.weight", "2.bias"]  # as PyTorch names them
+    tail.append(nn.Tanh())
+    assert [type(layer).__name__ for layer in tail] == ["ReLU", "Linear", "Tanh"]
     model[1] = nn.Tanh()
     assert isinstance(model[1], nn.Tanh)
     assert [type(layer).__name__ for layer in model] == ["Linear", "Tanh", "Linear"]
@@ -90,7 +92,7 @@ def test_extending_a_list_by_itself_ends():
 
 
 def test_module_dict():
-    choices = nn.ModuleDict({"flat": nn.Flatten(), "line": nn.Linear(2, 1)})
+    choices = nn.ModuleDict([("flat", nn.Flatten()), ("line", nn.Linear(2, 1))])
     choices["bend"] = nn.ReLU()
     choices.update({"flat": nn.Identity()})
     assert list(choices) == list(choices.keys()) == ["flat", "line", "bend"]

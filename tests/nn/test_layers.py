@@ -7,7 +7,7 @@ import pytest
 
 import streetlight as sl
 from streetlight import nn
-from streetlight.errors import IndexOutOfRangeError, ShapeError
+from streetlight.errors import ArgumentError, IndexOutOfRangeError, ShapeError
 
 torch = pytest.importorskip("torch", reason="parity tests need torch==2.13.0")
 
@@ -216,6 +216,17 @@ def test_layers_take_a_dtype():
     ):
         layer = build(dtype=sl.float64, device="cpu")
         assert {parameter.dtype for parameter in layer.parameters()} == {sl.float64}
+
+
+@pytest.mark.parametrize("build", [nn.LayerNorm, nn.RMSNorm, lambda size: nn.Unflatten(1, size)])
+def test_sizes_are_checked_when_a_layer_is_made(build):
+    with pytest.raises(ArgumentError, match=r"\(2\.5,\) is not a shape"):
+        build(2.5)
+
+
+def test_sizes_may_be_numpy_integers():
+    assert nn.LayerNorm(np.int64(3)).normalized_shape == (3,)
+    assert nn.Linear(np.int64(3), np.int64(2)).weight.shape == (2, 3)
 
 
 def test_an_empty_linear_layer():

@@ -10,7 +10,7 @@ import pytest
 
 import streetlight as sl
 from streetlight import nn
-from streetlight.errors import DTypeError, ModuleError
+from streetlight.errors import DTypeError, InPlaceError, ModuleError
 
 
 class Pair(nn.Module):
@@ -360,6 +360,16 @@ def test_get_submodule_and_get_parameter():
         nn.ReLU().get_parameter("weight")
 
 
+def test_a_parameter_shares_memory_and_notices_changes_from_outside():
+    values = sl.tensor([1.0, 2.0])
+    weight = nn.Parameter(values)
+    loss = (weight * weight).sum()
+    values.mul_(3.0)
+    assert weight.tolist() == [3.0, 6.0]
+    with pytest.raises(InPlaceError, match="changed in place"):
+        loss.backward()
+
+
 # Hooks and calls
 
 
@@ -380,7 +390,7 @@ def test_forward_hooks_see_and_change():
 def test_forward_pre_hooks_see_and_change():
     layer = nn.Identity()
     with layer.register_forward_pre_hook(lambda module, args: args[0] + 1):
-        assert layer(sl.tensor([2.0])).item() == 3
+        assert layer(sl.tensor([2.0, 5.0])).tolist() == [3, 6]
     with layer.register_forward_pre_hook(lambda module, args: (args[0] + 2,)):
         assert layer(sl.tensor([2.0])).item() == 4
     with layer.register_forward_pre_hook(lambda module, args: None):

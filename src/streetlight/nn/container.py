@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 from typing import Any, Self, overload
 
 from streetlight.errors import IndexOutOfRangeError, ModuleError, UnknownNameError
 from streetlight.nn.members import near_match
 from streetlight.nn.module import Module
+
+_Named = Mapping[str, Module] | Iterable[tuple[str, Module]]
 
 
 class _Container(Module):
@@ -40,18 +43,20 @@ class _Sequence(_Container):
 
     def _name_at(self, index: int) -> str:
         names = list(self._entries())
-        if not -len(names) <= index < len(names):
+        try:
+            return names[index]
+        except IndexError:
             raise IndexOutOfRangeError(
                 f"{type(self).__name__} has no module {index}, it holds {len(names)}"
-            )
-        return names[index]
+            ) from None
 
     def __setitem__(self, index: int, module: Module) -> None:
         self._put(self._name_at(index), module)
 
     def append(self, module: Module) -> Self:
         """Add a module at the end."""
-        self._put(str(len(self)), module)
+        names = self._entries()  # those of a slice do not begin at 0
+        self._put(next(str(i) for i in count(len(names)) if str(i) not in names), module)
         return self
 
     def extend(self, modules: Iterable[Module]) -> Self:
@@ -76,10 +81,11 @@ class Sequential(_Sequence):
     """
 
     def __init__(self, *args: Module | Mapping[str, Module]) -> None:
-        named = args[0] if len(args) == 1 and isinstance(args[0], Mapping) else None
-        entries: Any = named.items() if named is not None else enumerate(args)
-        for name, module in entries:
-            self._put(str(name), module)
+        named: Any = args[0] if len(args) == 1 else None
+        if not isinstance(named, Mapping):
+            named = {str(place): module for place, module in enumerate(args)}
+        for name, module in named.items():
+            self._put(name, module)
 
     def forward(self, input: Any) -> Any:
         """Give the input to the first module, its output to the second, and so on."""
@@ -137,7 +143,7 @@ class ModuleDict(_Container):
     """Modules by name, in the order they were put in. A plain Python dict serves as well.
 
     Args:
-        modules: what to begin with.
+        modules: what to begin with, a dict or pairs of name and module.
 
     Raises:
         ModuleError: one of them is not a module, or a name is taken by an attribute.
@@ -147,12 +153,12 @@ class ModuleDict(_Container):
     (['flat', 'bend'], ReLU())
     """
 
-    def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
-        self.update(modules or {})
+    def __init__(self, modules: _Named = ()) -> None:
+        self.update(modules)
 
-    def update(self, modules: Mapping[str, Module]) -> None:
+    def update(self, modules: _Named) -> None:
         """Put in several modules; those of the same names are replaced."""
-        for name, module in modules.items():
+        for name, module in dict(modules).items():
             self[name] = module
 
     def __setitem__(self, name: str, module: Module) -> None:

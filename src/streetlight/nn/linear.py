@@ -11,7 +11,7 @@ from streetlight.creation import empty
 from streetlight.nn import init
 from streetlight.nn.module import Module
 from streetlight.nn.parameter import Parameter
-from streetlight.ops.dims import one_dim
+from streetlight.ops.dims import as_shape, one_dim
 
 if TYPE_CHECKING:
     from streetlight.tensor import Tensor
@@ -121,7 +121,7 @@ class Unflatten(Module):
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
         self.dim = dim
-        self.unflattened_size = tuple(unflattened_size)
+        self.unflattened_size = as_shape("Unflatten", (unflattened_size,))
 
     def forward(self, input: Tensor) -> Tensor:
         """Reshape an input that has this dimension."""

@@ -11,13 +11,10 @@ from streetlight.errors import ShapeError
 from streetlight.nn import init
 from streetlight.nn.module import Module
 from streetlight.nn.parameter import Parameter
+from streetlight.ops.dims import as_shape
 
 if TYPE_CHECKING:
     from streetlight.tensor import Tensor
-
-
-def _as_shape(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
-    return (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
 
 
 class LayerNorm(Module):
@@ -48,7 +45,7 @@ class LayerNorm(Module):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        self.normalized_shape = shape = _as_shape(normalized_shape)
+        self.normalized_shape = shape = as_shape("LayerNorm", (normalized_shape,))
         self.eps = eps
         learnt = elementwise_affine
         self.weight = Parameter(ones(shape, device=device, dtype=dtype)) if learnt else None
@@ -93,7 +90,7 @@ class RMSNorm(Module):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        self.normalized_shape = shape = _as_shape(normalized_shape)
+        self.normalized_shape = shape = as_shape("RMSNorm", (normalized_shape,))
         self.eps = eps
         learnt = elementwise_affine
         self.weight = Parameter(ones(shape, device=device, dtype=dtype)) if learnt else None

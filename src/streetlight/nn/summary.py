@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streetlight.autograd import no_grad
@@ -94,12 +95,8 @@ def _output_shapes(module: Module, inputs: Sequence[Any]) -> dict[Module, str]:
         shapes[inner] = _shape_text(output)
 
     like = next(iter(module.parameters()), zeros(()))
-    given = [
-        value
-        if isinstance(value, Tensor)
-        else zeros(tuple(value), dtype=like.dtype, device=like.device)
-        for value in inputs
-    ]
+    make = partial(zeros, dtype=like.dtype, device=like.device)
+    given = [value if isinstance(value, Tensor) else make(value) for value in inputs]
     modes = {inner: inner.training for inner in module.modules()}
     handles = [inner.register_forward_hook(note) for inner in modes]
     try:
