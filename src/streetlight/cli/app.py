@@ -7,8 +7,9 @@ inside of it, so that `streetlight --help` stays quick.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -99,8 +100,6 @@ def train_table(
 @app.command()
 def evaluate(run: Run) -> None:
     """Measure a trained model again on the data that it has never seen."""
-    from streetlight.projects.finished import project_of
-
     project_of(run).evaluate(run)
 
 
@@ -112,9 +111,22 @@ def predict(
     ],
 ) -> None:
     """Ask a trained model about your own pictures (PNG, JPEG) or rows (CSV)."""
-    from streetlight.projects.finished import project_of
-
     project_of(run).predict(run, files)
+
+
+def project_of(run: Path) -> Any:
+    """The module that can evaluate a run and predict with it."""
+    from streetlight.projects.run_folder import RunFolder
+
+    name = RunFolder.open(run).project
+    modules = {"digits": "images", "mnist": "images", "table": "table"}
+    if name not in modules:
+        raise UnknownNameError(
+            f"{run} is a run of {name!r}, which this version does not know",
+            expected="a run of " + ", ".join(modules),
+            fix="use the version of Streetlight that made it",
+        )
+    return import_module(f"streetlight.projects.{modules[name]}")
 
 
 def run(arguments: list[str] | None = None) -> int:

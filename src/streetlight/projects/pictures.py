@@ -184,23 +184,22 @@ def mistakes(
     return figure
 
 
-def unit_pictures(weights: np.ndarray, title: str, note: str) -> Figure:
+def unit_pictures(weights: np.ndarray, title: str) -> Figure:
     """Draw the weights of first-layer units as pictures, all on one scale centred on zero.
 
     Args:
         weights: (units, height, width).
         title: the headline.
-        note: how to read it.
     """
-    columns = ceil(np.sqrt(len(weights) * 1.6))
+    columns = min(len(weights), max(ceil(np.sqrt(len(weights) * 1.6)), 6))
     rows = ceil(len(weights) / columns)
-    figure = new_figure(title, note, (10, 1 + 9.0 * rows / columns))
-    limit = float(np.quantile(np.abs(weights), 0.999))
+    note = "orange: ink here excites the unit   ·   blue: ink here quiets it   ·   one scale"
+    figure = new_figure(title, note, (10, 1.1 + 8.8 * rows / columns))
+    limit = float(np.quantile(np.abs(weights), 0.998)) or 1.0
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.ravel():
         axes.axis("off")
     for axes, unit in zip(grid.ravel(), weights, strict=False):
         image = axes.imshow(unit, cmap=signed_colours(), vmin=-limit, vmax=limit)
-    ticks = [-limit, 0.0, limit]
-    _legend(figure, grid, image, "weight", ticks)
+    _legend(figure, grid, image, "weight", [-limit, 0.0, limit])
     return figure

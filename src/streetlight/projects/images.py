@@ -1,0 +1,115 @@
+"""Runs of the digit projects: what they print and draw at the end, and how they are asked later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streetlight import datasets, nn
+from streetlight.errors import ImageError
+from streetlight.projects import pictures
+from streetlight.projects.image_network import ImageNetwork, load_network
+from streetlight.projects.judgement import Judgement, ask, judge, percent
+from streetlight.projects.photo import read_digit
+from streetlight.projects.run_folder import RunFolder, RunOptions
+from streetlight.projects.training import finish_run
+
+if TYPE_CHECKING:
+    from streetlight.datasets import LabelledImages
+    from streetlight.train import Trainer
+
+MOST_MISTAKES, MOST_UNITS, BAR = 18, 60, 24
+
+
+def finish(
+    run: RunFolder, trainer: Trainer, kept: int, network: ImageNetwork, test: LabelledImages,
+    options: RunOptions,
+) -> Judgement:  # fmt: skip
+    """Test a trained network, leave its pictures and files, and say how it did."""
+    outcome = judge(trainer.model, test)
+    title = f"{percent(outcome.accuracy)} of {len(test):,} test digits are right"
+    shape = (1, 1, network.side, network.side)
+    finish_run(run, trainer, kept, title, ["loss", "accuracy"], shape)
+    draw(run.path, trainer.model, test.images.numpy()[:, 0], outcome)
+    options.say(f"\n{outcome}")
+    options.say(f"model, curves, mistakes and more: {run.path}")
+    options.say(f"try it: streetlight predict {run.path} PHOTO.png")
+    return outcome
+
+
+def draw(
+    folder: Path, model: nn.Module, images: NDArray[np.float32], outcome: Judgement
+) -> None:
+    """Leave confusion.png, mistakes.png and weights.png in a folder."""
+    names = [str(digit) for digit in range(10)]
+    pairs = outcome.confused(1)
+    point = pairs[0].replace("taken", "is taken") if pairs else "Nothing is taken for anything else"
+    figure = pictures.confusion(outcome.confusion, names, point)
+    pictures.save_figure(figure, folder / "confusion.png")
+    worst = outcome.worst(MOST_MISTAKES)
+    figure = pictures.mistakes(
+        images[worst], outcome.said[worst], outcome.true[worst], outcome.sureness[worst],
+        _mistakes_title(len(outcome.true) - outcome.right),
+    )  # fmt: skip
+    pictures.save_figure(figure, folder / "mistakes.png")
+    side = images.shape[1]
+    weights = next(model.parameters()).detach().numpy().reshape(-1, side, side)
+    strongest = (-np.abs(weights).sum(axis=(1, 2))).argsort(kind="stable")[:MOST_UNITS]
+    units = f"{MOST_UNITS} of the {len(weights)}" if len(weights) > MOST_UNITS else f"{len(weights)}"
+    figure = pictures.unit_pictures(
+        weights[strongest], f"What the first layer looks for: {units} units, the strongest first"
+    )
+    pictures.save_figure(figure, folder / "weights.png")
+
+
+def _mistakes_title(wrong: int) -> str:
+    if not wrong:
+        return "No mistakes; these it was least sure of"
+    if wrong > MOST_MISTAKES:
+        return f"The {MOST_MISTAKES} mistakes of {wrong} that it was surest of"
+    return f"All {wrong} mistakes, the surest first" if wrong > 1 else "The one mistake"
+
+
+def evaluate(path: Path) -> None:
+    """Test the model of a run again, on its project's test digits."""
+    model, network = load_network(RunFolder.open(path).model)
+    print(judge(model, test_digits(network.project)))
+
+
+def test_digits(project: str) -> LabelledImages:
+    """The digits that no run of the project learns from."""
+    return {"digits": datasets.digits, "mnist": datasets.mnist}[project]()[1]
+
+
+def predict(path: Path, files: list[Path]) -> None:
+    """Say which digit each picture shows, with the probabilities of the likeliest ones.
+
+    Raises:
+        ImageError: pictures cannot be read; the others are told first.
+        FileAccessError: the same, for files that are not there.
+    """
+    model, network = load_network(RunFolder.open(path).model)
+    trouble: list[Exception] = []
+    for file in files:
+        try:
+            digit = read_digit(file, network.side, network.box)
+        except (ImageError, OSError) as error:
+            trouble.append(error)
+            continue
+        shares = ask(model, digit[None, None])[0]
+        print(f"{file}: {shares.argmax()}\n" + "\n".join(bars(shares)))
+    if trouble:
+        raise trouble[0]
+
+
+def bars(shares: NDArray[np.float32]) -> list[str]:
+    """Draw the three likeliest classes, and any other above one percent, as bars of text."""
+    order = (-shares).argsort(kind="stable")
+    shown = [int(digit) for place, digit in enumerate(order) if place < 3 or shares[digit] >= 0.01]
+    return [
+        f"  {digit}  {'█' * round(BAR * float(shares[digit])):<{BAR}}  {shares[digit]:>6.1%}"
+        for digit in shown
+    ]

@@ -1,0 +1,112 @@
+"""How good a network of digits is: what it says of pictures it has never seen, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streetlight import functional as F
+from streetlight import nn
+from streetlight.autograd import no_grad
+
+if TYPE_CHECKING:
+    from streetlight.datasets import LabelledImages
+
+TIMES = "never once twice three four five six seven eight nine ten eleven twelve".split()
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a network said of n pictures.
+
+    Attributes:
+        shares: (n, 10) the probability of each class.
+        true: (n,) the right classes.
+    """
+
+    shares: NDArray[np.float32]
+    true: NDArray[np.int64]
+
+    @property
+    def said(self) -> NDArray[np.int64]:
+        """The likeliest class of each picture, (n,)."""
+        return self.shares.argmax(axis=1)
+
+    @property
+    def right(self) -> int:
+        """How many pictures were named rightly."""
+        return int((self.said == self.true).sum())
+
+    @property
+    def accuracy(self) -> float:
+        """The share of pictures that were named rightly."""
+        return self.right / len(self.true)
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """Counts (true class, said class)."""
+        counts = np.zeros((10, 10), np.int64)
+        np.add.at(counts, (self.true, self.said), 1)
+        return counts
+
+    @property
+    def sureness(self) -> NDArray[np.float32]:
+        """The probability that the network gave to what it said, (n,)."""
+        return self.shares.max(axis=1)
+
+    def worst(self, most: int) -> NDArray[np.int64]:
+        """The mistakes, the surest first; if there are none, the pictures it was least sure of."""
+        wrong = np.flatnonzero(self.said != self.true)
+        if not len(wrong):
+            return self.sureness.argsort(kind="stable")[:most]
+        return wrong[(-self.sureness[wrong]).argsort(kind="stable")][:most]
+
+    def confused(self, most: int = 3) -> list[str]:
+        """The pairs that are mixed up most, in words: "9 taken for 8 twice"."""
+        wrong = self.confusion * (1 - np.eye(10, dtype=np.int64))
+        order = (-wrong).argsort(axis=None, kind="stable")[:most]
+        pairs = [divmod(int(place), 10) for place in order]
+        return [f"{a} taken for {b} {times(wrong[a, b])}" for a, b in pairs if wrong[a, b]]
+
+    def __str__(self) -> str:
+        score = f"{percent(self.accuracy)} right: {self.right:,} of {len(self.true):,} test digits"
+        pairs = ", ".join(self.confused())
+        return f"{score}, which it had never seen\n" + (
+            f"most confused: {pairs}" if pairs else "nothing was confused"
+        )
+
+
+def judge(model: nn.Module, images: LabelledImages) -> Judgement:
+    """Ask a network about pictures whose classes are known."""
+    return Judgement(ask(model, images.images.numpy()), images.labels.numpy())
+
+
+def ask(model: nn.Module, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give the probability of each class for images (n, 1, height, width)."""
+    from streetlight.train.evaluate import predict
+
+    with no_grad():
+        return F.softmax(predict(model, images), dim=1).numpy()
+
+
+def percent(share: float) -> str:
+    """Write a share with one decimal, and never 100 % of what is not all.
+
+    >>> percent(0.98497), percent(0.9999), percent(1.0)
+    ('98.5 %', '99.9 %', '100 %')
+    """
+    return "100 %" if share == 1 else f"{min(100 * share, 99.9):.1f} %"
+
+
+def times(count: int) -> str:
+    """Say how often.
+
+    >>> times(2), times(8), times(40)
+    ('twice', 'eight times', '40 times')
+    """
+    if count >= len(TIMES):
+        return f"{count} times"
+    return TIMES[count] + (" times" if count > 2 else "")

@@ -1,0 +1,148 @@
+"""Photos of a digit made into what a network has learnt from: ink 1 on paper 0, cropped, small."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streetlight.errors import FileAccessError, ImageError
+from streetlight.interop.files import access_error
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Pixels = NDArray[np.float32]
+WORKING_SIZE = 160  # pixels of the longer side, to which every photo is brought first
+FAINTEST = 0.08  # ink must differ from paper by so much of the range from black to white
+THINNEST = 0.2  # share of its box that a digit's ink covers at least; thinner strokes are thickened
+
+
+def read_digit(path: Path, side: int, box: int) -> Pixels:
+    """Read a picture of one digit, dark on light or light on dark, anywhere in the frame.
+
+    Args:
+        path: a PNG, JPEG or any other file that Pillow reads.
+        side: height and width of the result.
+        box: height and width that the digit itself fills in it.
+
+    Returns:
+        (side, side) in 0 to 1, the ink bright.
+
+    Raises:
+        FileAccessError: there is no such file, or it cannot be read.
+        ImageError: it is no picture, is damaged, far too large, or shows nothing.
+    """
+    ink = _crop(_ink(_grey(path)))
+    if ink.size == 0:
+        raise ImageError(
+            f"{path} shows nothing but paper",
+            expected="one digit that stands out from what it is written on",
+            fix="take the picture closer, in better light",
+        )
+    return _fit(_thicken(ink), side, box)
+
+
+def _grey(path: Path) -> Pixels:
+    """The picture upright, small and grey, 0 black to 1 white; see-through parts as paper."""
+    from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
+
+    if path.is_dir():
+        raise FileAccessError(f"{path} is a folder, not a picture", fix=f"try {path}/*.png")
+    try:
+        with Image.open(path) as file:
+            image = ImageOps.exif_transpose(file).convert("RGBA")
+    except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
+        raise _unreadable(path, error) from None
+    except OSError as error:
+        if error.errno is None:  # the file is there, but its content ends early or is broken
+            raise _unreadable(path, error) from None
+        raise access_error("read", path, error) from None
+    image = _on_paper(image)
+    scale = WORKING_SIZE / max(image.size)
+    size = [max(1, round(length * scale)) for length in image.size]
+    small = image.resize((size[0], size[1]), Image.Resampling.BILINEAR)
+    return np.asarray(small.filter(ImageFilter.MedianFilter(3)), np.float32) / 255
+
+
+def _unreadable(path: Path, error: Exception) -> ImageError:
+    return ImageError(
+        f"{path} is not a picture that can be read: {str(error).lower()}",
+        expected="a whole PNG or JPEG file",
+        fix="open it in an image viewer and save it again as PNG",
+    )
+
+
+def _on_paper(image: Image) -> Image:
+    """Lay a picture on white, or on black if what can be seen of it is light; make it grey."""
+    from PIL import Image as Images
+    from PIL import ImageStat
+
+    alpha, grey = image.getchannel("A"), image.convert("L")
+    see_through = alpha.getextrema()[0] < 128
+    light = see_through and ImageStat.Stat(grey, alpha.point(lambda a: a // 128 * 255)).mean[0] > 128
+    return Images.composite(grey, Images.new("L", image.size, 0 if light else 255), alpha)
+
+
+def _ink(grey: Pixels) -> Pixels:
+    """What differs from the paper, 0 to 1; the paper's light may fall off from side to side.
+
+    The paper is the plane that fits the pixels, fitted again and again without those that lie far
+    off it. Ink is the side of the plane that has the farther pixels.
+    """
+    rows, columns = np.indices(grey.shape, np.float32)
+    basis = np.stack([np.ones(grey.size), rows.ravel(), columns.ravel()], axis=1)
+    values = grey.ravel()
+    paper = np.ones(grey.size, bool)
+    for _ in range(6):
+        plane = np.linalg.lstsq(basis[paper], values[paper], rcond=None)[0]
+        off = values - basis @ plane
+        paper = np.abs(off) <= max(2 * float(off[paper].std()), 0.02)
+    ink = -off if (off**3).sum() < 0 else off
+    strongest = float(np.quantile(ink, 0.995))
+    if strongest < FAINTEST:
+        return np.zeros_like(grey)
+    noise = max(0.2, 3 * float(off[paper].std()) / strongest)
+    ink = np.clip(ink / strongest, 0, 1).reshape(grey.shape)
+    return np.where(ink < noise, 0, ink).astype(np.float32)
+
+
+def _crop(ink: Pixels) -> Pixels:
+    """The part that has ink."""
+    strong = ink > 0.35
+    rows, columns = np.flatnonzero(strong.any(axis=1)), np.flatnonzero(strong.any(axis=0))
+    if not len(rows):
+        return ink[:0]
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _thicken(ink: Pixels) -> Pixels:
+    """Widen the strokes of a thin pen until they cover as much as those learnt from."""
+    for _ in range(max(ink.shape) // 12):
+        if ink.mean() >= THINNEST:
+            break
+        padded = np.pad(ink, 1)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(0, 1))  # type: ignore[call-overload]
+        ink = windows.max(axis=(2, 3))
+    return ink
+
+
+def _fit(ink: Pixels, side: int, box: int) -> Pixels:
+    """Bring the digit to the size of the box and its centre of mass to the middle."""
+    from PIL import Image
+
+    scale = box / max(ink.shape)
+    height, width = (max(1, round(length * scale)) for length in ink.shape)
+    small = Image.fromarray(ink).resize((width, height), Image.Resampling.BOX)
+    digit = np.asarray(small, np.float32)
+    digit = np.clip(digit / max(float(digit.max()), 1e-6), 0, 1)
+    places = []
+    for axis, length in enumerate(digit.shape):
+        mass = digit.sum(axis=1 - axis)
+        centre = float((mass * (np.arange(length) + 0.5)).sum() / mass.sum())
+        places.append(min(max(round(side / 2 - centre), 0), side - length))
+    result = np.zeros((side, side), np.float32)
+    result[places[0] : places[0] + height, places[1] : places[1] + width] = digit
+    return result
