@@ -30,10 +30,9 @@ tick = itertools.count(1).__next__  # the one clock of recordings and of changes
 class Node:
     """One recorded operation: what the walk needs to send a gradient on to the inputs."""
 
-    __slots__ = (
-        "attributes", "box", "dtype", "edges", "hooks", "op", "output", "places", "retained",
-        "saved", "shape", "time",
-    )  # fmt: skip
+    hooks: list[Hook] | None = None  # called with the gradient before it is sent on
+    retained: Tensor | None = None  # the tensor that wants to keep the gradient
+    box: list[int] | None = None  # time of the last change of the saved result
 
     def __init__(
         self, op: Op, edges: tuple[Edge, ...], saved: tuple[Any, ...], places: Sequence[int],
@@ -48,9 +47,6 @@ class Node:
         self.shape: Shape = output.shape
         self.dtype = output.dtype
         self.time = tick()
-        self.hooks: list[Hook] | None = None
-        self.retained: Tensor | None = None
-        self.box: list[int] | None = None
 
     @property
     def ndim(self) -> int:
@@ -93,10 +89,18 @@ class Node:
             )
 
 
-def record(op: Op, inputs: tuple[Any, ...], attributes: dict[str, Any], output: Any) -> Node:
-    """Make the node of an operation that was just carried out."""
-    edges = tuple([(x._node or x) if getattr(x, "requires_grad", False) else None for x in inputs])
-    places = op.places if op.places is not None else op.places_for(edges)
+def edge_of(value: Any) -> Edge:
+    """Return where the gradient of an input goes; None if it requires none."""
+    return (value._node or value) if getattr(value, "requires_grad", False) else None
+
+
+def record(
+    op: Op, inputs: tuple[Any, ...], edges: tuple[Edge, ...], attributes: dict[str, Any],
+    output: Any, places: tuple[int, ...] | None = None,
+) -> Node:  # fmt: skip
+    """Make the node of an operation that was just carried out; `places` are the inputs to save."""
+    if places is None:
+        places = op.places_for(edges)
     if not places:
         saved = edges
     elif len(places) == len(inputs):
@@ -104,6 +108,13 @@ def record(op: Op, inputs: tuple[Any, ...], attributes: dict[str, Any], output: 
     else:
         saved = tuple([x if i in places else edges[i] for i, x in enumerate(inputs)])
     return Node(op, edges, saved, places, attributes, output)
+
+
+def view_node(view: Any, base: Any, op: Op, attributes: dict[str, Any]) -> Node | None:
+    """Make the node of a view of `base`, if that requires a gradient."""
+    if not base.requires_grad:
+        return None
+    return record(op, (base,), (edge_of(base),), attributes, view._data)
 
 
 def refresh(view: Any) -> None:
@@ -114,7 +125,7 @@ def refresh(view: Any) -> None:
     if base._base is not None:
         refresh(base)
     view.requires_grad = base.requires_grad
-    view._node = record(op, (base,), attributes, view._data) if base.requires_grad else None
+    view._node = view_node(view, base, op, attributes)
     view._base = (base, op, attributes, tick())
 
 
@@ -290,7 +301,8 @@ def _start(output: Any, gradient: Any, name: str) -> tuple[Edge, Any]:
                 got={"tensor": output},
                 fix="take .sum() or .mean() first, or pass gradient=",
             )
-        gradient = Value.wrap(output._data * 0 + 1)
+        gradient = Value.wrap(output._data.copy())
+        gradient._data.fill(1)  # the output itself may be infinite
     elif tuple(gradient.shape) != tuple(output.shape):
         raise ShapeError(
             f"{name}: the gradient does not have the tensor's shape",

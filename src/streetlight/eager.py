@@ -21,34 +21,45 @@ _ndarray = np.ndarray
 def evaluate(op: Op, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Tensor:
     """Carry out an operation on tensors and Python numbers."""
     arrays = []
-    recording = False
     for x in inputs:
-        if isinstance(x, Tensor):
-            if x._base is not None:
-                refresh(x)
-            if x.requires_grad:
-                recording = True
-            arrays.append(x._data)
-        else:
-            arrays.append(x)
+        arrays.append(x._data if isinstance(x, Tensor) else x)
     kernel = op.kernel if device.cupy is None else op.kernel_for(arrays)
     try:
         result = context.run(kernel, *arrays, **attributes)
     except (ValueError, TypeError, IndexError) as error:
         op.refuse(inputs, attributes, error)
-    if type(result) is not _ndarray:
-        result = kernel.args[0].asarray(result)  # NumPy gives numbers for 0-d arrays
+    if type(result) is not _ndarray and isinstance(result, np.generic):
+        result = np.asarray(result)  # NumPy gives numbers where a 0-d array is meant
     out = _new(Tensor)
     out._data = result
     if op.view:
         _mark_view(out, inputs[0], op, attributes)
-    if recording and context.grad_enabled and op.vjp:
-        node = record(op, inputs, attributes, result)
-        if op.saves_output:
-            node.box = out._changed = [0]
-        out._node = node
-        out.requires_grad = True
+    if context.grad_enabled and op.vjp:
+        _record(out, op, inputs, attributes)
     return out
+
+
+def _record(out: Any, op: Op, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> None:
+    """Link a result to the operation that made it, if an input requires a gradient."""
+    edges = []
+    needed = 0
+    for x in inputs:
+        edge = None
+        if isinstance(x, Tensor):
+            if x._base is not None:
+                refresh(x)
+            if x.requires_grad:
+                edge = x._node or x
+                needed += 1
+        edges.append(edge)
+    if needed:
+        places = op.places
+        if places is None and needed == len(edges):
+            places = op.all_places
+        out._node = node = record(op, inputs, tuple(edges), attributes, out._data, places)
+        out.requires_grad = True
+        if op.saves_output:
+            node.box = out._changed = out._changed or [0]
 
 
 def _mark_view(out: Any, base: Any, op: Op, attributes: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streetlight.autograd import record, refresh, tick
+from streetlight.autograd import edge_of, record, refresh, tick, view_node
 from streetlight.errors import DTypeError, InPlaceError, ShapeError
 from streetlight.ops.indexing import _parsed, put
 from streetlight.ops.movement import _slice, assign, copy, expand
@@ -48,7 +48,7 @@ def _check_memory(target: Any) -> None:
         raise InPlaceError(
             "the tensor's memory is read-only", got={"tensor": target}, fix="change x.clone()"
         )
-    if 0 in data.strides and any(
+    if 0 in data.strides and data.size and any(
         stride == 0 and size > 1 for size, stride in zip(data.shape, data.strides, strict=True)
     ):
         raise InPlaceError(
@@ -76,10 +76,11 @@ def _rebase(target: Any, value: Any) -> None:
     facts = {"view": view, "attributes": attributes}
     before, after = Value.wrap(base._data), Value.wrap(base._data)
     before._node, before.requires_grad = base._node, base.requires_grad
-    after._node = record(assign, (before, value), facts, base._data)
+    edges = (edge_of(before), edge_of(value))
+    after._node = record(assign, (before, value), edges, facts, base._data)
     after.requires_grad = True
     _rebase(base, after)
-    target._node, target.requires_grad = record(view, (base,), attributes, target._data), True
+    target._node, target.requires_grad = view_node(target, base, view, attributes), True
     target._base = (base, view, attributes, tick())
 
 
@@ -110,12 +111,8 @@ def change(op: Op, target: Any, inputs: tuple[Any, ...], attributes: dict[str, A
         ShapeError: if the result does not have the target's shape.
         DTypeError: if the target cannot hold the result (fractions in integers).
     """
-    recording = _recording(target, inputs)
-    if not recording and op.has_out and _same_kind(target, inputs):
-        _check_memory(target)
-        arrays = [x._data if isinstance(x, Value) else x for x in inputs]
-        context.run(op.kernel_for(arrays), *arrays, out=target._data)
-        _stamp(target)
+    recording = context.grad_enabled and _recording(target, inputs)
+    if op.has_out and not recording and _done_at_once(op, target, inputs):
         return target
     value = op(*inputs, **attributes)
     if value.shape != target.shape:
@@ -132,17 +129,25 @@ def change(op: Op, target: Any, inputs: tuple[Any, ...], attributes: dict[str, A
     return _write(target, value, recording)
 
 
-def _same_kind(target: Any, inputs: tuple[Any, ...]) -> bool:
-    """Whether NumPy can write the result right into the target's memory."""
-    dtype, shape = target._data.dtype, target._data.shape
-    return dtype.kind == "f" and all(
-        [
-            (x._data.dtype is dtype and (x._data.shape == shape or x._data.ndim == 0))
-            if isinstance(x, Value)
-            else type(x) is float or type(x) is int
-            for x in inputs
-        ]
-    )
+def _done_at_once(op: Op, target: Any, inputs: tuple[Any, ...]) -> bool:
+    """Let NumPy write the result right into the target's memory, if it takes it as it is."""
+    data = target._data
+    dtype = data.dtype
+    arrays = []
+    for x in inputs:
+        if isinstance(x, Value):
+            x = x._data
+            if x.dtype is not dtype:
+                return False
+        arrays.append(x)
+    if 0 in data.strides:
+        return False
+    try:
+        context.run(op.kernel_for(arrays), *arrays, out=data)
+    except (ValueError, TypeError, OverflowError):
+        return False  # the long way has the words for it
+    _stamp(target)
+    return True
 
 
 def in_place(op: Op) -> Callable[..., Tensor]:
@@ -160,7 +165,9 @@ def in_place_scaled(op: Op) -> Callable[..., Tensor]:
     """Return the method that adds or subtracts `alpha` times another tensor in place."""
 
     def method(self: Any, other: Any, *, alpha: Any = 1) -> Any:
-        return change(op, self, (self, other if alpha == 1 else other * alpha), NO_ATTRIBUTES)
+        if isinstance(alpha, Value) or alpha != 1:
+            other = other * alpha
+        return change(op, self, (self, other), NO_ATTRIBUTES)
 
     method.__name__ = f"{op.name}_"
     method.__doc__ = f"{op.__doc__} In place, with the other side times `alpha`."

@@ -438,10 +438,10 @@ class Tensor(Value):
         return ops.greater_equal(self, other)
 
     def __eq__(self, other: object) -> Any:
-        return ops.equal(self, other)
+        return False if other is None else ops.equal(self, other)
 
     def __ne__(self, other: object) -> Any:
-        return ops.not_equal(self, other)
+        return True if other is None else ops.not_equal(self, other)
 
     __hash__ = object.__hash__  # a tensor is itself as a key, whatever it holds
 

@@ -7,7 +7,7 @@ arrives from above, `out` the result of the forward pass.
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,48 +24,51 @@ from streetlight.ops.registry import (
     context,
     unary,
 )
-from streetlight.ops.samples import misfits, numbers, pairs, text_misfit, within
+from streetlight.ops.samples import BINARY_SHAPES, misfits, numbers, pairs, text_misfit, within
+
+if TYPE_CHECKING:
+    from streetlight.tensor import Tensor
 
 XP = Any  # the array module: numpy or cupy
 
 # ---- arithmetic ----
 
 
-@binary(
+@binary(ufunc="add",
     vjp=[lambda g, out, x, y: g, lambda g, out, x, y: g],
     algebra="{0} + {1}", c="{0} + {1}", onnx="Add", samples=pairs(), error_samples=misfits("add"),
 )  # fmt: skip
-def add(xp: XP, x: Array, y: Array, out: Array = None) -> Array:
+def add(xp: XP, x: Array, y: Array) -> Array:
     """Sum, x + y."""
-    return xp.add(x, y, out=out)
+    return xp.add(x, y)
 
 
-@binary(
+@binary(ufunc="subtract",
     vjp=[lambda g, out, x, y: g, lambda g, out, x, y: -g],
     algebra="{0} − {1}", c="{0} - {1}", onnx="Sub", samples=pairs(), error_samples=misfits("sub"),
 )  # fmt: skip
-def sub(xp: XP, x: Array, y: Array, out: Array = None) -> Array:
+def sub(xp: XP, x: Array, y: Array) -> Array:
     """Difference, x − y."""
-    return xp.subtract(x, y, out=out)
+    return xp.subtract(x, y)
 
 
-@binary(
+@binary(ufunc="multiply",
     vjp=[lambda g, out, x, y: g * y, lambda g, out, x, y: g * x], saves="y|x",
     algebra="{0} · {1}", c="{0} * {1}", onnx="Mul", samples=pairs(), error_samples=misfits("mul"),
 )  # fmt: skip
-def mul(xp: XP, x: Array, y: Array, out: Array = None) -> Array:
+def mul(xp: XP, x: Array, y: Array) -> Array:
     """Product, x · y."""
-    return xp.multiply(x, y, out=out)
+    return xp.multiply(x, y)
 
 
-@binary(
+@binary(ufunc="true_divide",
     vjp=[lambda g, out, x, y: g / y, lambda g, out, x, y: -g * (x / y) / y], saves="y|x y",
     floats=True, algebra="{0} / {1}", c="{0} / {1}", onnx="Div", samples=pairs(0.5, 3.0),
     error_samples=misfits("div"),
 )  # fmt: skip
-def div(xp: XP, x: Array, y: Array, out: Array = None) -> Array:
+def div(xp: XP, x: Array, y: Array) -> Array:
     """Quotient, x / y; integers become floating-point first."""
-    return xp.true_divide(x, y, out=out)
+    return xp.true_divide(x, y)
 
 
 @binary(
@@ -75,7 +78,7 @@ def div(xp: XP, x: Array, y: Array, out: Array = None) -> Array:
     ],
     saves="x y|x out", algebra="{0}^{1}", c="pow({0}, {1})", onnx="Pow",
     samples=lambda: [
-        *(Sample((abs_(s.inputs[0]) + 0.5, s.inputs[1])) for s in pairs()()),
+        *(Sample((numbers(*a, low=0.5, high=3), numbers(*b, seed=1))) for a, b in BINARY_SHAPES),
         *(Sample((numbers(2, 3), power)) for power in (2, 3, 1.0, 0)),
     ],
     error_samples=misfits("pow"),
@@ -87,14 +90,14 @@ def pow(xp: XP, x: Array, y: Array) -> Array:
     return xp.power(x, y)
 
 
-@binary(floats=False, algebra="⌊{0} / {1}⌋", c="floor({0} / {1})",
+@binary(ufunc="floor_divide", floats=False, algebra="⌊{0} / {1}⌋", c="floor({0} / {1})",
         samples=pairs(0.5, 3.0), error_samples=misfits("floor_divide"))  # fmt: skip
 def floor_divide(xp: XP, x: Array, y: Array) -> Array:
     """Quotient rounded down; it has no gradient."""
     return xp.floor_divide(x, y)
 
 
-@binary(
+@binary(ufunc="remainder",
     vjp=[lambda g, out, x, y: g, lambda g, out, x, y: -g * floor_divide(x, y)], saves="|x y",
     algebra="{0} mod {1}", c="({0} - {1} * floor({0} / {1}))", onnx="Mod",
     samples=pairs(0.7, 3.1), error_samples=misfits("remainder"),
@@ -104,24 +107,21 @@ def remainder(xp: XP, x: Array, y: Array) -> Array:
     return xp.remainder(x, y)
 
 
-@unary(vjp=[lambda g, out, x: -g], algebra="−{0}", c="-{0}", onnx="Neg",
+@unary(ufunc="negative", vjp=[lambda g, out, x: -g], algebra="−{0}", c="-{0}", onnx="Neg",
        samples=within(-2, 2), error_samples=text_misfit("neg"))  # fmt: skip
 def neg(xp: XP, x: Array) -> Array:
     """Negative, −x."""
     return xp.negative(x)
 
 
-@unary(vjp=[lambda g, out, x: g * sign(x)], saves="x", algebra="|{0}|", c="fabs({0})", onnx="Abs",
+@unary(ufunc="abs", vjp=[lambda g, out, x: g * sign(x)], saves="x", algebra="|{0}|", c="fabs({0})", onnx="Abs",
        samples=within(-2, 3))  # fmt: skip
 def abs(xp: XP, x: Array) -> Array:
     """Absolute value, |x|; its slope at 0 is taken as 0."""
     return xp.abs(x)
 
 
-abs_ = np.abs
-
-
-@unary(vjp=[lambda g, out, x: g * 0], algebra="sign({0})", c="({0} > 0) - ({0} < 0)", onnx="Sign",
+@unary(ufunc="sign", vjp=[lambda g, out, x: g * 0], algebra="sign({0})", c="({0} > 0) - ({0} < 0)", onnx="Sign",
        samples=within(-2, 3))  # fmt: skip
 def sign(xp: XP, x: Array) -> Array:
     """Sign: −1, 0 or 1; its slope is 0."""
@@ -145,35 +145,35 @@ def round(xp: XP, x: Array) -> Array:
 # ---- exponentials, logarithms, roots ----
 
 
-@unary(vjp=[lambda g, out, x: g * out], saves="out", floats=True, algebra="exp({0})",
+@unary(ufunc="exp", vjp=[lambda g, out, x: g * out], saves="out", floats=True, algebra="exp({0})",
        c="exp({0})", onnx="Exp", samples=within(-2, 2))  # fmt: skip
 def exp(xp: XP, x: Array) -> Array:
     """Exponential, eˣ."""
     return xp.exp(x)
 
 
-@unary(vjp=[lambda g, out, x: g * (out + 1)], saves="out", floats=True, algebra="exp({0}) − 1",
+@unary(ufunc="expm1", vjp=[lambda g, out, x: g * (out + 1)], saves="out", floats=True, algebra="exp({0}) − 1",
        c="expm1({0})", samples=within(-2, 2))  # fmt: skip
 def expm1(xp: XP, x: Array) -> Array:
     """eˣ − 1, exact for small x."""
     return xp.expm1(x)
 
 
-@unary(vjp=[lambda g, out, x: g / x], saves="x", floats=True, algebra="ln({0})", c="log({0})",
+@unary(ufunc="log", vjp=[lambda g, out, x: g / x], saves="x", floats=True, algebra="ln({0})", c="log({0})",
        onnx="Log", samples=within(0.3, 4))  # fmt: skip
 def log(xp: XP, x: Array) -> Array:
     """Natural logarithm, ln x."""
     return xp.log(x)
 
 
-@unary(vjp=[lambda g, out, x: g / (x + 1)], saves="x", floats=True, algebra="ln(1 + {0})",
+@unary(ufunc="log1p", vjp=[lambda g, out, x: g / (x + 1)], saves="x", floats=True, algebra="ln(1 + {0})",
        c="log1p({0})", samples=within(-0.6, 3))  # fmt: skip
 def log1p(xp: XP, x: Array) -> Array:
     """ln(1 + x), exact for small x."""
     return xp.log1p(x)
 
 
-@unary(vjp=[lambda g, out, x: g / (out * 2)], saves="out", floats=True, algebra="√{0}",
+@unary(ufunc="sqrt", vjp=[lambda g, out, x: g / (out * 2)], saves="out", floats=True, algebra="√{0}",
        c="sqrt({0})", onnx="Sqrt", samples=within(0.3, 4))  # fmt: skip
 def sqrt(xp: XP, x: Array) -> Array:
     """Square root, √x."""
@@ -190,21 +190,21 @@ def rsqrt(xp: XP, x: Array) -> Array:
 # ---- curves ----
 
 
-@unary(vjp=[lambda g, out, x: g * cos(x)], saves="x", floats=True, algebra="sin({0})",
+@unary(ufunc="sin", vjp=[lambda g, out, x: g * cos(x)], saves="x", floats=True, algebra="sin({0})",
        c="sin({0})", onnx="Sin", samples=within(-4, 4))  # fmt: skip
 def sin(xp: XP, x: Array) -> Array:
     """Sine of an angle in radians."""
     return xp.sin(x)
 
 
-@unary(vjp=[lambda g, out, x: -g * sin(x)], saves="x", floats=True, algebra="cos({0})",
+@unary(ufunc="cos", vjp=[lambda g, out, x: -g * sin(x)], saves="x", floats=True, algebra="cos({0})",
        c="cos({0})", onnx="Cos", samples=within(-4, 4))  # fmt: skip
 def cos(xp: XP, x: Array) -> Array:
     """Cosine of an angle in radians."""
     return xp.cos(x)
 
 
-@unary(vjp=[lambda g, out, x: g * (1 - out * out)], saves="out", floats=True, algebra="tanh({0})",
+@unary(ufunc="tanh", vjp=[lambda g, out, x: g * (1 - out * out)], saves="out", floats=True, algebra="tanh({0})",
        c="tanh({0})", onnx="Tanh", samples=within(-3, 3))  # fmt: skip
 def tanh(xp: XP, x: Array) -> Array:
     """Hyperbolic tangent, (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ), between −1 and 1."""
@@ -235,7 +235,7 @@ def erf(xp: XP, x: Array) -> Array:
 # ---- the larger and the smaller ----
 
 
-@binary(
+@binary(ufunc="maximum",
     vjp=[
         lambda g, out, x, y: where(greater(x, y), g, where(equal(x, y), g * 0.5, 0.0)),
         lambda g, out, x, y: where(greater(y, x), g, where(equal(x, y), g * 0.5, 0.0)),
@@ -248,7 +248,7 @@ def maximum(xp: XP, x: Array, y: Array) -> Array:
     return xp.maximum(x, y)
 
 
-@binary(
+@binary(ufunc="minimum",
     vjp=[
         lambda g, out, x, y: where(less(x, y), g, where(equal(x, y), g * 0.5, 0.0)),
         lambda g, out, x, y: where(less(y, x), g, where(equal(x, y), g * 0.5, 0.0)),
@@ -264,67 +264,67 @@ def minimum(xp: XP, x: Array, y: Array) -> Array:
 # ---- comparisons (no gradient) ----
 
 
-@binary(dtype="bool", algebra="{0} = {1}", c="{0} == {1}", onnx="Equal", samples=pairs())
+@binary(ufunc="equal", dtype="bool", algebra="{0} = {1}", c="{0} == {1}", onnx="Equal", samples=pairs())
 def equal(xp: XP, x: Array, y: Array) -> Array:
     """Whether x = y."""
     return xp.equal(x, y)
 
 
-@binary(dtype="bool", algebra="{0} ≠ {1}", c="{0} != {1}", samples=pairs())
+@binary(ufunc="not_equal", dtype="bool", algebra="{0} ≠ {1}", c="{0} != {1}", samples=pairs())
 def not_equal(xp: XP, x: Array, y: Array) -> Array:
     """Whether x ≠ y."""
     return xp.not_equal(x, y)
 
 
-@binary(dtype="bool", algebra="{0} > {1}", c="{0} > {1}", onnx="Greater", samples=pairs())
+@binary(ufunc="greater", dtype="bool", algebra="{0} > {1}", c="{0} > {1}", onnx="Greater", samples=pairs())
 def greater(xp: XP, x: Array, y: Array) -> Array:
     """Whether x > y."""
     return xp.greater(x, y)
 
 
-@binary(dtype="bool", algebra="{0} ≥ {1}", c="{0} >= {1}", onnx="GreaterOrEqual", samples=pairs())
+@binary(ufunc="greater_equal", dtype="bool", algebra="{0} ≥ {1}", c="{0} >= {1}", onnx="GreaterOrEqual", samples=pairs())
 def greater_equal(xp: XP, x: Array, y: Array) -> Array:
     """Whether x ≥ y."""
     return xp.greater_equal(x, y)
 
 
-@binary(dtype="bool", algebra="{0} < {1}", c="{0} < {1}", onnx="Less", samples=pairs())
+@binary(ufunc="less", dtype="bool", algebra="{0} < {1}", c="{0} < {1}", onnx="Less", samples=pairs())
 def less(xp: XP, x: Array, y: Array) -> Array:
     """Whether x < y."""
     return xp.less(x, y)
 
 
-@binary(dtype="bool", algebra="{0} ≤ {1}", c="{0} <= {1}", onnx="LessOrEqual", samples=pairs())
+@binary(ufunc="less_equal", dtype="bool", algebra="{0} ≤ {1}", c="{0} <= {1}", onnx="LessOrEqual", samples=pairs())
 def less_equal(xp: XP, x: Array, y: Array) -> Array:
     """Whether x ≤ y."""
     return xp.less_equal(x, y)
 
 
-@binary(dtype="bool", algebra="{0} ∧ {1}", c="{0} && {1}", onnx="And", samples=pairs())
+@binary(ufunc="logical_and", dtype="bool", algebra="{0} ∧ {1}", c="{0} && {1}", onnx="And", samples=pairs())
 def logical_and(xp: XP, x: Array, y: Array) -> Array:
     """Whether x and y are both true (not zero)."""
     return xp.logical_and(x, y)
 
 
-@binary(dtype="bool", algebra="{0} ∨ {1}", c="{0} || {1}", onnx="Or", samples=pairs())
+@binary(ufunc="logical_or", dtype="bool", algebra="{0} ∨ {1}", c="{0} || {1}", onnx="Or", samples=pairs())
 def logical_or(xp: XP, x: Array, y: Array) -> Array:
     """Whether x or y is true (not zero)."""
     return xp.logical_or(x, y)
 
 
-@unary(dtype="bool", algebra="¬{0}", c="!{0}", onnx="Not", samples=within(-1, 1))
+@unary(ufunc="logical_not", dtype="bool", algebra="¬{0}", c="!{0}", onnx="Not", samples=within(-1, 1))
 def logical_not(xp: XP, x: Array) -> Array:
     """Whether x is false (zero)."""
     return xp.logical_not(x)
 
 
-@unary(dtype="bool", algebra="finite({0})", c="isfinite({0})", samples=within(-1, 1))
+@unary(ufunc="isfinite", dtype="bool", algebra="finite({0})", c="isfinite({0})", samples=within(-1, 1))
 def isfinite(xp: XP, x: Array) -> Array:
     """Whether x is neither infinite nor NaN."""
     return xp.isfinite(x)
 
 
-@unary(dtype="bool", algebra="nan({0})", c="isnan({0})", onnx="IsNaN", samples=within(-1, 1))
+@unary(ufunc="isnan", dtype="bool", algebra="nan({0})", c="isnan({0})", onnx="IsNaN", samples=within(-1, 1))
 def isnan(xp: XP, x: Array) -> Array:
     """Whether x is not a number."""
     return xp.isnan(x)
@@ -336,7 +336,7 @@ def isnan(xp: XP, x: Array) -> Array:
 class _Where(Elementwise):
     """`where` alone has a condition in front of the operands that are promoted."""
 
-    def __call__(self, condition: Any, input: Any, other: Any) -> Any:  # type: ignore[override]
+    def __call__(self, condition: Any, input: Any, other: Any) -> Tensor:  # type: ignore[override]
         """Take from `input` where the condition holds and from `other` elsewhere."""
         if not isinstance(condition, Value) or condition._data.dtype.kind != "b":
             condition = not_equal(condition, 0)
@@ -346,7 +346,8 @@ class _Where(Elementwise):
             input, other = self.promote(input, other)
         if not isinstance(input, Value) and not isinstance(other, Value):
             input = Value.wrap(np.asarray(input, dtype=self.result_dtype(input, other)))
-        return context.interpreter(self, (condition, input, other), NO_ATTRIBUTES)
+        result: Tensor = context.interpreter(self, (condition, input, other), NO_ATTRIBUTES)
+        return result
 
     def result_dtype(self, *operands: Any) -> Any:
         """Return the dtype that two Python numbers have together."""
@@ -374,7 +375,7 @@ def where(xp: XP, c: Array, x: Array, y: Array) -> Array:
     return xp.where(c, x, y)
 
 
-def clamp(input: Any, min: Any = None, max: Any = None) -> Any:
+def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """Limit the elements to the range from min to max; either may be left out.
 
     Outside of the range the gradient is 0, at its ends 1, as in PyTorch.

@@ -159,7 +159,7 @@ def _cumsum(xp: Any, x: Array, dim: int) -> Array:
 
 
 def _not_empty(name: str, input: Tensor, dims: Sequence[int]) -> None:
-    if any(input.shape[d] == 0 for d in dims if input.ndim):
+    if input.ndim and 0 in [input.shape[d] for d in dims]:
         raise IndexOutOfRangeError(
             f"{name}: there is no {name} of nothing", got={"input": input},
             fix="leave out the empty batch, or reduce another dimension",

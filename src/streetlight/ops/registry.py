@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 NO_ATTRIBUTES: dict[str, Any] = {}
+_NUMBERS = frozenset({float, int})
 _VAR_POSITIONAL = inspect.Parameter.VAR_POSITIONAL
 
 
@@ -91,6 +92,8 @@ class Op:
         view: whether the result shares memory with the first input.
         variadic: whether it takes any number of inputs; then there is one rule for all of them,
             `rule(g, out, place, **attributes)`.
+        ufunc: the NumPy function that `forward` calls, if it does nothing else; it is then called
+            without the way through Python, and can write into memory that is already there.
         algebra: how it reads, with {0}, {1} for the inputs.
         c: the C expression for one element, for elementwise operations.
         onnx: the name of the ONNX operator.
@@ -107,6 +110,7 @@ class Op:
         dtype: str = "same",
         view: bool = False,
         variadic: bool = False,
+        ufunc: str = "",
         algebra: str = "",
         c: str = "",
         onnx: str = "",
@@ -127,13 +131,15 @@ class Op:
             for part in saves.split("|")
         ]
         kinds = [p.kind for p in parameters]
-        self._rest = kinds.index(_VAR_POSITIONAL) if _VAR_POSITIONAL in kinds else None
+        self.rest = kinds.index(_VAR_POSITIONAL) if _VAR_POSITIONAL in kinds else None
         self._chosen: dict[tuple[bool, ...], tuple[int, ...]] = {}
         # one answer for all calls, unless the rules differ or there are any number of inputs
-        fixed = "|" not in saves and (self._rest is None or not saves)
+        fixed = "|" not in saves and (self.rest is None or not saves)
         self.places = tuple(self.saves[0]) if fixed else None
-        self.has_out = any(p.name == "out" for p in parameters)  # can write into an array that is already there
-        self.kernel = functools.partial(forward, np)
+        every = tuple(sorted({i for rule in self.saves for i in rule}))
+        self.all_places = every if self.rest is None else None  # if all inputs need a gradient
+        self.has_out = bool(ufunc)
+        self.kernel = getattr(np, ufunc) if ufunc else functools.partial(forward, np)
         all_ops[self.name] = self
 
     def __repr__(self) -> str:
@@ -141,12 +147,14 @@ class Op:
 
     def places_for(self, edges: tuple[Any, ...]) -> tuple[int, ...]:
         """Return which inputs must be saved, given which of them require a gradient."""
+        if self.places is not None:
+            return self.places
         key = tuple([edge is not None for edge in edges])
         if key not in self._chosen:
             rules = self.saves if len(self.saves) > 1 else self.saves * len(edges)
             needed = {i for rule, asked in zip(rules, key, strict=False) if asked for i in rule}
-            if self._rest in needed:
-                needed |= set(range(self._rest, len(edges)))
+            if self.rest in needed:
+                needed |= set(range(self.rest, len(edges)))
             self._chosen[key] = tuple(sorted(needed))
         return self._chosen[key]
 
@@ -275,15 +283,18 @@ class BinaryOp(Elementwise):
 
     def __call__(self, input: Any, other: Any) -> Tensor:  # type: ignore[override]
         """Apply the operation to each pair of elements of `input` and `other`."""
-        if not (
-            isinstance(input, Value)
-            and (dtype := input._data.dtype).kind == "f"
-            and (
-                other._data.dtype is dtype
-                if isinstance(other, Value)
-                else type(other) is float or type(other) is int
+        if type(other) in _NUMBERS:
+            fits = isinstance(input, Value) and input._data.dtype.kind == "f"
+        elif type(input) in _NUMBERS:
+            fits = isinstance(other, Value) and other._data.dtype.kind == "f"
+        else:
+            fits = (
+                isinstance(input, Value)
+                and isinstance(other, Value)
+                and (dtype := input._data.dtype) is other._data.dtype
+                and not (self.floats and dtype.kind != "f")
             )
-        ):
+        if not fits:
             input, other = self.promote(input, other)
         result: Tensor = context.interpreter(self, (input, other), NO_ATTRIBUTES)
         return result
