@@ -127,23 +127,23 @@ class History:
         from matplotlib.ticker import MaxNLocator
 
         epochs = self.columns["epoch"]
-        for column, label, color, style in (
-            (name, "training", _TRAINING, "--"),
-            (f"validation_{name}", "validation", _VALIDATION, "-"),
-        ):
-            if column in self.columns:
-                values = self.columns[column]
-                marker = "o" if len(values) == 1 else ""
-                axes.plot(epochs, values, color=color, linestyle=style, marker=marker)
-                axes.annotate(
-                    f"{label} {values[-1]:.3g}",
-                    (epochs[-1], values[-1]),
-                    xytext=(4, 0),
-                    textcoords="offset points",
-                    color=color,
-                    va="center",
-                    fontsize=9,
-                )
+        styles = {name: ("training", _TRAINING, "--")}
+        if (other := f"validation_{name}") in self.columns:
+            styles[other] = ("validation", _VALIDATION, "-")
+        highest = max(styles, key=lambda column: self.columns[column][-1])
+        for column, (label, color, style) in styles.items():
+            values = self.columns[column]
+            marker = "o" if len(values) == 1 else ""
+            axes.plot(epochs, values, color=color, linestyle=style, marker=marker)
+            axes.annotate(
+                f"{label} {values[-1]:.3g}",
+                (epochs[-1], values[-1]),
+                xytext=(4, 0),
+                textcoords="offset points",
+                color=color,
+                va="bottom" if column == highest else "top",  # so that the two never overlap
+                fontsize=9,
+            )
         axes.set(xlabel="epoch", title=name.replace("_", " "))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.spines[["top", "right"]].set_visible(False)

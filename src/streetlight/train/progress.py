@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from streetlight.train.trainer import Trainer
 
 _REDRAW_SECONDS = 0.1
+_BAR = 12  # characters
 
 
 class _Line(Protocol):
@@ -38,7 +39,7 @@ class Progress(Callback):
 
     def on_fit_start(self, trainer: Trainer) -> None:
         """Find out where the run is shown, and start the clock."""
-        self._line = _live_line(trainer)
+        self._line = _live_line()
         self._began = self._drawn = time.perf_counter()
         self._done_before = _done(trainer)
 
@@ -54,7 +55,8 @@ class Progress(Callback):
             if time.perf_counter() - self._drawn >= _REDRAW_SECONDS:
                 self._draw(trainer, row)
         else:
-            print(f"epoch {trainer.epoch}/{trainer.epochs}  {figures(row)}", flush=True)
+            epoch = f"epoch {trainer.epoch}/{trainer.epochs}"
+            print(f"{epoch}  {figures(row)}  {row['seconds']:.1f} s", flush=True)
 
     def on_fit_end(self, trainer: Trainer) -> None:
         """Leave the live line as it stands at the end."""
@@ -81,27 +83,28 @@ class Progress(Callback):
 class _Terminal:
     """A line in a terminal, drawn by rich only when it is told to: no thread runs beside it."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, TextColumn
-        from rich.progress import Progress as Bar
+        from rich.live import Live
 
-        left, right = TextColumn("{task.fields[epoch]}"), TextColumn("{task.fields[text]}")
-        self._bar = Bar(
-            left, BarColumn(bar_width=16), right, console=Console(), auto_refresh=False, expand=True
-        )
-        self._task = self._bar.add_task("", total=total, epoch="", text="")
-        self._bar.start()
+        console = Console()
+        self._mark = "#" if console.options.ascii_only else "━"
+        self._live = Live(console=console, auto_refresh=False)
+        self._live.start()
 
     def draw(self, trainer: Trainer, text: str) -> None:
-        """Show the text, and how much of the whole run is done."""
-        epoch = f"epoch {min(trainer.epoch + 1, trainer.epochs)}/{trainer.epochs}"
-        self._bar.update(self._task, completed=_done(trainer), epoch=epoch, text=text)
-        self._bar.refresh()
+        """Show how much of the whole run is done, and the text, cut off at the terminal's width."""
+        from rich.text import Text
+
+        done = _BAR * _done(trainer) // (trainer.epochs * trainer.batches)
+        bar = (self._mark * done, "cyan"), " " * (_BAR - done)
+        line = Text.assemble(_epoch(trainer), " ", *bar, " ", text, no_wrap=True)
+        line.overflow = "ellipsis"
+        self._live.update(line, refresh=True)
 
     def close(self) -> None:
         """End the line and show the cursor again."""
-        self._bar.stop()
+        self._live.stop()
 
 
 class _Notebook:
@@ -113,20 +116,19 @@ class _Notebook:
 
     def draw(self, trainer: Trainer, text: str) -> None:
         """Show the text."""
-        line = f"epoch {min(trainer.epoch + 1, trainer.epochs)}/{trainer.epochs}  {text}"
-        self._handle.update({"text/plain": line}, raw=True)
+        self._handle.update({"text/plain": f"{_epoch(trainer)}  {text}"}, raw=True)
 
     def close(self) -> None:
         """Leave the line as it stands."""
 
 
-def _live_line(trainer: Trainer) -> _Line | None:
+def _live_line() -> _Line | None:
     """The live line that can be shown here, if any."""
     if in_notebook():
         return _Notebook()
     if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
         return None
-    return _Terminal(trainer.epochs * trainer.batches)
+    return _Terminal()
 
 
 def in_notebook() -> bool:
@@ -137,17 +139,16 @@ def in_notebook() -> bool:
 
 
 def figures(row: dict[str, float]) -> str:
-    """Say a row of the history in one line.
+    """Say what a row of the history measured.
 
-    >>> figures({"epoch": 1, "loss": 0.25, "accuracy": 0.9, "learning_rate": 0.1, "seconds": 1.26})
-    'loss 0.2500  accuracy 0.9000  1.3 s'
+    >>> figures({"epoch": 1, "loss": 0.25, "validation_loss": 0.5, "seconds": 1.26})
+    'loss 0.2500  validation loss 0.5000'
     """
-    shown = [
+    return "  ".join(
         f"{name.replace('_', ' ')} {value:.4f}"
         for name, value in row.items()
         if name not in ("epoch", "learning_rate", "seconds")
-    ]
-    return "  ".join([*shown, f"{row['seconds']:.1f} s"] if "seconds" in row else shown)
+    )
 
 
 def clock(seconds: float) -> str:
@@ -164,3 +165,8 @@ def clock(seconds: float) -> str:
 def _done(trainer: Trainer) -> int:
     """Batches done in the whole run."""
     return trainer.epoch * trainer.batches + trainer.batch
+
+
+def _epoch(trainer: Trainer) -> str:
+    """The epoch at hand, counted from 1."""
+    return f"epoch {min(trainer.epoch + 1, trainer.epochs)}/{trainer.epochs}"
