@@ -92,7 +92,8 @@ def scaled_dot_product_attention(
                 got={"attn_mask": attn_mask, "is_causal": is_causal},
                 fix="put the causal order into attn_mask, and leave is_causal out",
             )
-        attn_mask = arange(query.shape[-2]).unsqueeze(-1) >= arange(key.shape[-2])
+        places = arange(query.shape[-2]).unsqueeze(-1)
+        attn_mask = (places >= arange(key.shape[-2])).to(query.device)
     scale = 1.0 / math.sqrt(max(query.shape[-1], 1)) if scale is None else scale
     scores = (query * scale) @ key.transpose(-2, -1)
     weights = _weights(scores if attn_mask is None else _masked(scores, attn_mask))

@@ -108,7 +108,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         )
     classes = int(tensor.max()) + 1 if num_classes < 0 else num_classes
     labels = _checked("one_hot", "label", tensor, classes)
-    return labels.unsqueeze(-1).eq(arange(classes)).long()
+    return labels.unsqueeze(-1).eq(arange(classes).to(labels.device)).long()
 
 
 def dropout(
