@@ -29,6 +29,7 @@ from benchmarks.workloads import FRAMEWORKS, REFERENCE, WORKLOADS, frameworks_of
 
 ROOT = Path(__file__).parent.parent
 PAUSE = 0.3  # seconds between two rounds, for spinning threads of the last one to go to sleep
+BUSY = 0.5  # load of other processes from which on a figure says little
 ROW = "{:<12} {:<14} {:>11} {:>8} {:>9} {:>9}"
 
 
@@ -154,6 +155,9 @@ def main() -> None:
     if options.compare:
         compare(*options.compare)
         return
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load > BUSY:
+        print(f"the machine is busy (load {load:.1f}): these figures will be too high")
     installed = [name for name in options.frameworks if find_spec(FRAMEWORKS[name][0])]
     for name in sorted(set(options.frameworks) - set(installed)):
         print(f"{name}: not installed, left out")
@@ -164,7 +168,8 @@ def main() -> None:
         results[workload] = measure(workload, names, options.rounds, options.seconds)
         show(workload, results[workload])
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(machine() | {"workloads": results}, indent=1) + "\n")
+    facts = machine() | {"load": load, "workloads": results}
+    options.json.write_text(json.dumps(facts, indent=1) + "\n")
     print(f"written to {options.json}")
 
 
