@@ -6,6 +6,7 @@ tensor it looks at, and further up, as "the old value with this part replaced".
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ def _check_memory(target: Any) -> None:
         raise InPlaceError(
             "the tensor's memory is read-only", got={"tensor": target}, fix="change x.clone()"
         )
-    if 0 in data.strides and data.size and any(
+    if data.size and any(
         stride == 0 and size > 1 for size, stride in zip(data.shape, data.strides, strict=True)
     ):
         raise InPlaceError(
@@ -103,8 +104,10 @@ def _write(target: Any, value: Any, recording: bool) -> Any:
     return target
 
 
-def change(op: Op, target: Any, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
-    """Let `target` become the result of an operation.
+def change(
+    op: Op, target: Any, inputs: tuple[Any, ...], attributes: dict[str, Any], alpha: Any = 1
+) -> Any:
+    """Let `target` become the result of an operation, the second input times `alpha`.
 
     Raises:
         InPlaceError: for leaves that require a gradient, read-only and expanded memory.
@@ -112,8 +115,10 @@ def change(op: Op, target: Any, inputs: tuple[Any, ...], attributes: dict[str, A
         DTypeError: if the target cannot hold the result (fractions in integers).
     """
     recording = context.grad_enabled and _recording(target, inputs)
-    if op.has_out and not recording and _done_at_once(op, target, inputs):
+    if op.has_out and not recording and _done_at_once(op, target, inputs, alpha):
         return target
+    if isinstance(alpha, Value) or alpha != 1:
+        inputs = (inputs[0], inputs[1] * alpha)
     value = op(*inputs, **attributes)
     if value.shape != target.shape:
         raise ShapeError(
@@ -129,7 +134,7 @@ def change(op: Op, target: Any, inputs: tuple[Any, ...], attributes: dict[str, A
     return _write(target, value, recording)
 
 
-def _done_at_once(op: Op, target: Any, inputs: tuple[Any, ...]) -> bool:
+def _done_at_once(op: Op, target: Any, inputs: tuple[Any, ...], alpha: Any) -> bool:
     """Let NumPy write the result right into the target's memory, if it takes it as it is."""
     data = target._data
     dtype = data.dtype
@@ -140,9 +145,11 @@ def _done_at_once(op: Op, target: Any, inputs: tuple[Any, ...]) -> bool:
             if x.dtype is not dtype:
                 return False
         arrays.append(x)
-    if 0 in data.strides:
+    if 0 in data.strides or isinstance(alpha, Value):
         return False
     try:
+        if alpha != 1:
+            arrays[1] = context.run(operator.mul, arrays[1], alpha)
         context.run(op.kernel_for(arrays), *arrays, out=data)
     except (ValueError, TypeError, OverflowError):
         return False  # the long way has the words for it
@@ -165,9 +172,7 @@ def in_place_scaled(op: Op) -> Callable[..., Tensor]:
     """Return the method that adds or subtracts `alpha` times another tensor in place."""
 
     def method(self: Any, other: Any, *, alpha: Any = 1) -> Any:
-        if isinstance(alpha, Value) or alpha != 1:
-            other = other * alpha
-        return change(op, self, (self, other), NO_ATTRIBUTES)
+        return change(op, self, (self, other), NO_ATTRIBUTES, alpha)
 
     method.__name__ = f"{op.name}_"
     method.__doc__ = f"{op.__doc__} In place, with the other side times `alpha`."
