@@ -1,14 +1,17 @@
 """Streetlight: deep learning you can see through, with PyTorch's names on NumPy's arrays."""
 
-from streetlight import eager as _eager  # carries out operations from here on
 from streetlight import autograd, datasets, errors, nn, ops, optim, utils
+from streetlight import eager as _eager  # carries out operations from here on
 from streetlight.autograd import enable_grad, grad, is_grad_enabled, no_grad, set_grad_enabled
 from streetlight.creation import (
     arange,
+    as_tensor,
     bernoulli,
     empty,
     empty_like,
     eye,
+    from_dlpack,
+    from_numpy,
     full,
     full_like,
     linspace,
@@ -21,6 +24,7 @@ from streetlight.creation import (
     randn,
     randn_like,
     randperm,
+    tensor,
     tril,
     triu,
     zeros,
@@ -46,6 +50,7 @@ from streetlight.dtypes import (
     short,
     uint8,
 )
+from streetlight.interop import load, load_metadata, save
 from streetlight.ops import (
     abs,
     add,
@@ -64,7 +69,6 @@ from streetlight.ops import (
     div,
     dot,
     einsum,
-    equal as eq,
     erf,
     exp,
     expm1,
@@ -72,13 +76,9 @@ from streetlight.ops import (
     flip,
     floor,
     gather,
-    greater as gt,
-    greater_equal as ge,
     index_select,
     isfinite,
     isnan,
-    less as lt,
-    less_equal as le,
     log,
     log1p,
     logical_and,
@@ -96,7 +96,6 @@ from streetlight.ops import (
     narrow,
     neg,
     norm,
-    not_equal as ne,
     outer,
     permute,
     pow,
@@ -125,8 +124,25 @@ from streetlight.ops import (
     var,
     where,
 )
-from streetlight.interop import load, load_metadata, save
+from streetlight.ops import (
+    equal as eq,
+)
+from streetlight.ops import (
+    greater as gt,
+)
+from streetlight.ops import (
+    greater_equal as ge,
+)
+from streetlight.ops import (
+    less as lt,
+)
+from streetlight.ops import (
+    less_equal as le,
+)
+from streetlight.ops import (
+    not_equal as ne,
+)
 from streetlight.random import Generator, initial_seed, manual_seed
-from streetlight.tensor import Tensor, as_tensor, from_dlpack, from_numpy, tensor
+from streetlight.tensor import Tensor
 
 __version__ = "0.1.0"

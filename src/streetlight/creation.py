@@ -1,4 +1,4 @@
-"""Functions that make tensors from a shape, a range, or random numbers."""
+"""Functions that make tensors: from data, from a shape, a range, or random numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from streetlight import device as devices
 from streetlight import dtypes, ops
-from streetlight.errors import ArgumentError
+from streetlight.convert import as_array
+from streetlight.errors import ArgumentError, DTypeError
 from streetlight.ops.dims import as_shape
 from streetlight.random import Generator, default_generator
 from streetlight.tensor import Tensor
@@ -29,6 +30,50 @@ def _shape(name: str, sizes: tuple[Any, ...]) -> tuple[int, ...]:
     if min(shape, default=0) < 0:
         raise ArgumentError(f"{name}: {shape} is not a shape", expected="sizes of 0 or more")
     return shape
+
+
+def tensor(
+    data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Make a tensor with memory of its own from numbers, nested lists or an array.
+
+    Raises:
+        DTypeError, ShapeError: if the data do not form a block of numbers.
+
+    >>> tensor([[1, 2], [3, 4]]).shape
+    (2, 2)
+    """
+    array = as_array(data)
+    target = array.dtype if dtype is None else dtypes.as_dtype(dtype)
+    result = Tensor.wrap(array.astype(target))
+    if device is not None:
+        result = result.to(device=device)
+    return result.requires_grad_() if requires_grad else result
+
+
+def as_tensor(data: Any, dtype: Any = None) -> Tensor:
+    """Return data as a tensor, sharing memory where that is possible."""
+    result = data if isinstance(data, Tensor) else Tensor.wrap(as_array(data))
+    return result if dtype is None else result.to(dtype=dtype)
+
+
+def from_numpy(array: Any) -> Tensor:
+    """Make a tensor that shares the memory of a NumPy array.
+
+    >>> numbers = np.zeros(2)
+    >>> from_numpy(numbers)[0] = 5.0
+    >>> numbers
+    array([5., 0.])
+    """
+    if not isinstance(array, np.ndarray):
+        raise DTypeError("from_numpy: this is not a NumPy array", got={"array": array},
+                         fix="sl.tensor(data)")  # fmt: skip
+    return Tensor.wrap(as_array(array))
+
+
+def from_dlpack(source: Any) -> Tensor:
+    """Make a tensor that shares the memory of any array that speaks DLPack, PyTorch's for one."""
+    return Tensor.wrap(as_array(np.from_dlpack(source)))
 
 
 def zeros(*shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:

@@ -85,11 +85,9 @@ class Generator:
                 fix="pass what get_state() of a Streetlight generator returned",
             ) from error
 
-    def get_state(self) -> Any:
-        """Return the state as a uint8 tensor, as in PyTorch."""
-        from streetlight.ops.registry import Value
-
-        return Value.wrap(np.frombuffer(self.state(), dtype=np.uint8).copy())
+    def get_state(self) -> Array:
+        """Return the state as an array of bytes."""
+        return np.frombuffer(self.state(), dtype=np.uint8).copy()
 
     def set_state(self, state: Any) -> Generator:
         """Go on from a state that `get_state` returned."""

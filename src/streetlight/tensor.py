@@ -6,16 +6,35 @@ Methods and operators hand over to the operations of `streetlight.ops`; nothing 
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from streetlight import autograd, device, dtypes, inplace, ops
+from streetlight.convert import as_array
 from streetlight.device import Array
-from streetlight.errors import ArgumentError, DeviceError, DTypeError, GradientError, ShapeError
+from streetlight.errors import ArgumentError, DeviceError, DTypeError, GradientError
 from streetlight.ops.registry import Value
 from streetlight.random import default_generator
+
+
+def _operator(op: Any) -> Callable[[Any, Any], Any]:
+    """Return the method for `self ∘ other`: a plain function, which Python calls fastest."""
+
+    def method(self: Any, other: Any) -> Any:
+        return op(self, other)
+
+    return method
+
+
+def _reflected(op: Any) -> Callable[[Any, Any], Any]:
+    """Return the method for `other ∘ self`, where other is not a tensor."""
+
+    def method(self: Any, other: Any) -> Any:
+        return op(other, self)
+
+    return method
 
 
 class Tensor(Value):
@@ -359,53 +378,25 @@ class Tensor(Value):
 
     # ---- operators ----
 
-    def __add__(self, other: Any) -> Tensor:
-        return ops.add(self, other)
+    __add__ = __radd__ = _operator(ops.add)
+    __mul__ = __rmul__ = _operator(ops.mul)
+    __sub__, __rsub__ = _operator(ops.sub), _reflected(ops.sub)
+    __truediv__, __rtruediv__ = _operator(ops.div), _reflected(ops.div)
+    __floordiv__, __rfloordiv__ = _operator(ops.floor_divide), _reflected(ops.floor_divide)
+    __mod__, __rmod__ = _operator(ops.remainder), _reflected(ops.remainder)
+    __pow__, __rpow__ = _operator(ops.pow), _reflected(ops.pow)
+    __matmul__, __rmatmul__ = _operator(ops.matmul), _reflected(ops.matmul)
+    __and__ = __rand__ = _operator(ops.logical_and)
+    __or__ = __ror__ = _operator(ops.logical_or)
+    __xor__ = __rxor__ = _operator(ops.not_equal)
+    __lt__, __le__ = _operator(ops.less), _operator(ops.less_equal)
+    __gt__, __ge__ = _operator(ops.greater), _operator(ops.greater_equal)
 
-    def __radd__(self, other: Any) -> Tensor:
-        return ops.add(self, other)
+    def __eq__(self, other: object) -> Any:
+        return False if other is None else ops.equal(self, other)
 
-    def __sub__(self, other: Any) -> Tensor:
-        return ops.sub(self, other)
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return ops.sub(other, self)
-
-    def __mul__(self, other: Any) -> Tensor:
-        return ops.mul(self, other)
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return ops.mul(self, other)
-
-    def __truediv__(self, other: Any) -> Tensor:
-        return ops.div(self, other)
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return ops.div(other, self)
-
-    def __floordiv__(self, other: Any) -> Tensor:
-        return ops.floor_divide(self, other)
-
-    def __rfloordiv__(self, other: Any) -> Tensor:
-        return ops.floor_divide(other, self)
-
-    def __mod__(self, other: Any) -> Tensor:
-        return ops.remainder(self, other)
-
-    def __rmod__(self, other: Any) -> Tensor:
-        return ops.remainder(other, self)
-
-    def __pow__(self, other: Any) -> Tensor:
-        return ops.pow(self, other)
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return ops.pow(other, self)
-
-    def __matmul__(self, other: Tensor) -> Tensor:
-        return ops.matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return ops.matmul(as_tensor(other), self)
+    def __ne__(self, other: object) -> Any:
+        return True if other is None else ops.not_equal(self, other)
 
     def __neg__(self) -> Tensor:
         return ops.neg(self)
@@ -415,33 +406,6 @@ class Tensor(Value):
 
     def __invert__(self) -> Tensor:
         return ops.logical_not(self)
-
-    def __and__(self, other: Any) -> Tensor:
-        return ops.logical_and(self, other)
-
-    def __or__(self, other: Any) -> Tensor:
-        return ops.logical_or(self, other)
-
-    def __xor__(self, other: Any) -> Tensor:
-        return ops.not_equal(self, other)
-
-    def __lt__(self, other: Any) -> Tensor:
-        return ops.less(self, other)
-
-    def __le__(self, other: Any) -> Tensor:
-        return ops.less_equal(self, other)
-
-    def __gt__(self, other: Any) -> Tensor:
-        return ops.greater(self, other)
-
-    def __ge__(self, other: Any) -> Tensor:
-        return ops.greater_equal(self, other)
-
-    def __eq__(self, other: object) -> Any:
-        return False if other is None else ops.equal(self, other)
-
-    def __ne__(self, other: object) -> Any:
-        return True if other is None else ops.not_equal(self, other)
 
     __hash__ = object.__hash__  # a tensor is itself as a key, whatever it holds
 
@@ -527,44 +491,6 @@ class Tensor(Value):
         return self
 
 
-def as_array(data: Any) -> Array:
-    """Return data as an array of a supported dtype, without a copy if it is one.
-
-    Python floats get the default dtype; NumPy arrays keep theirs.
-
-    Raises:
-        DTypeError: if the data are not numbers.
-        ShapeError: if nested lists are ragged.
-    """
-    if isinstance(data, Tensor):
-        return data._data
-    if not hasattr(data, "__array__") and not hasattr(data, "dtype"):
-        return _from_python(data)
-    array = data if device.device_of(data) == "cuda" else np.asarray(data)
-    dtype = dtypes.as_dtype(array.dtype)
-    return array if dtype == array.dtype else array.astype(dtype)
-
-
-def _from_python(data: Any) -> Array:
-    if isinstance(data, (list, tuple)) and any(isinstance(part, Tensor) for part in data):
-        data = [part.tolist() if isinstance(part, Tensor) else part for part in data]
-    try:
-        array = np.asarray(data)
-    except (ValueError, TypeError) as error:
-        raise ShapeError(
-            f"tensor: these nested lists do not form a block: {error}",
-            expected="lists of equal lengths, of numbers",
-        ) from error
-    if array.dtype == np.float64 or array.size == 0:
-        return array.astype(dtypes.get_default_dtype())
-    if array.dtype.kind not in "iufb":
-        raise DTypeError(
-            f"tensor: cannot make numbers of {type(data).__name__} data", got={"data": data},
-            expected="numbers, nested lists of numbers, or NumPy arrays of numbers",
-        )  # fmt: skip
-    return array
-
-
 def _wrap(array: Array) -> Tensor:
     result = object.__new__(Tensor)
     result._data = array
@@ -585,47 +511,3 @@ def _moved(tensor: Tensor, where: str) -> Tensor:
 
 
 Value.wrap = staticmethod(_wrap)
-
-
-def tensor(
-    data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
-    """Make a tensor with memory of its own from numbers, nested lists or an array.
-
-    Raises:
-        DTypeError, ShapeError: if the data do not form a block of numbers.
-
-    >>> tensor([[1, 2], [3, 4]]).shape
-    (2, 2)
-    """
-    array = as_array(data)
-    target = array.dtype if dtype is None else dtypes.as_dtype(dtype)
-    result = _wrap(array.astype(target))
-    if device is not None:
-        result = result.to(device=device)
-    return result.requires_grad_() if requires_grad else result
-
-
-def as_tensor(data: Any, dtype: Any = None) -> Tensor:
-    """Return data as a tensor, sharing memory where that is possible."""
-    result = data if isinstance(data, Tensor) else _wrap(as_array(data))
-    return result if dtype is None else result.to(dtype=dtype)
-
-
-def from_numpy(array: Any) -> Tensor:
-    """Make a tensor that shares the memory of a NumPy array.
-
-    >>> numbers = np.zeros(2)
-    >>> from_numpy(numbers)[0] = 5.0
-    >>> numbers
-    array([5., 0.])
-    """
-    if not isinstance(array, np.ndarray):
-        raise DTypeError("from_numpy: this is not a NumPy array", got={"array": array},
-                         fix="sl.tensor(data)")  # fmt: skip
-    return _wrap(as_array(array))
-
-
-def from_dlpack(source: Any) -> Tensor:
-    """Make a tensor that shares the memory of any array that speaks DLPack, PyTorch's for one."""
-    return _wrap(as_array(np.from_dlpack(source)))

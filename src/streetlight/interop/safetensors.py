@@ -12,7 +12,8 @@ import numpy as np
 
 from streetlight.errors import ArgumentError, FileFormatError
 from streetlight.interop.files import access_error, atomic_write
-from streetlight.tensor import Tensor, from_numpy
+from streetlight.creation import from_numpy
+from streetlight.tensor import Tensor
 
 
 def save(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from streetlight import nn
-from streetlight.creation import rand
-from streetlight.tensor import Tensor, from_numpy
+from streetlight.creation import from_numpy, rand
+from streetlight.tensor import Tensor
 
 
 class Wobble(nn.Module):

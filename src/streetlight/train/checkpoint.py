@@ -19,7 +19,8 @@ from streetlight.errors import CheckpointError, StateDictError, StreetlightError
 from streetlight.interop.safetensors import load, load_metadata
 from streetlight.interop.safetensors import save as save_tensors
 from streetlight.random import Generator, default_generator
-from streetlight.tensor import Tensor, from_numpy
+from streetlight.creation import from_numpy
+from streetlight.tensor import Tensor
 from streetlight.train.running import Best
 
 if TYPE_CHECKING:
@@ -132,14 +133,14 @@ def setting(trainer: Loop) -> dict[str, Any]:
 
 def random_state(trainer: Loop) -> list[Tensor]:
     """Give the states of the default generator and of those of the loaders."""
-    return [generator.get_state() for generator in generators(trainer)]
+    return [from_numpy(generator.get_state()) for generator in generators(trainer)]
 
 
 def set_random_state(trainer: Loop, states: list[Tensor], but: Any = None) -> None:
     """Restore what `random_state` gave, except for the generator of the loader `but`."""
     for generator, state in zip(generators(trainer), states, strict=True):
         if but is None or generator is not getattr(but, "generator", None):
-            generator.set_state(state)
+            generator.set_state(state.numpy())
 
 
 def generators(trainer: Loop) -> list[Generator]:

@@ -14,7 +14,8 @@ from streetlight.autograd import no_grad
 from streetlight.errors import ArgumentError, DataError
 from streetlight.nn.module import Module
 from streetlight.ops import cat
-from streetlight.tensor import Tensor, from_numpy
+from streetlight.creation import from_numpy
+from streetlight.tensor import Tensor
 from streetlight.train.divergence import explain_loss
 from streetlight.train.running import Running
 

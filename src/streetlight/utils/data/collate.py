@@ -9,7 +9,8 @@ import numpy as np
 
 from streetlight.errors import DataError, IndexOutOfRangeError
 from streetlight.ops import stack
-from streetlight.tensor import Tensor, from_numpy, tensor
+from streetlight.creation import from_numpy, tensor
+from streetlight.tensor import Tensor
 
 
 def default_collate(samples: Sequence[Any]) -> Any:

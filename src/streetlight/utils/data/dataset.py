@@ -12,7 +12,8 @@ import numpy as np
 
 from streetlight.errors import ArgumentError, DataError, IndexOutOfRangeError
 from streetlight.random import Generator, default_generator
-from streetlight.tensor import Tensor, from_numpy
+from streetlight.creation import from_numpy
+from streetlight.tensor import Tensor
 from streetlight.utils.data.collate import fetch_batch
 
 
