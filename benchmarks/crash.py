@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -98,13 +99,18 @@ def unreadable(folder: Path) -> list[str]:
 
 def disturbed(job: str, folder: Path, seconds: float, moments: random.Random) -> dict[str, object]:
     """Kill the job a few times, let it end, and tell what was found."""
-    killed, broken = 0, []
-    for _ in range(moments.randint(1, 3)):
+    killed, kills, broken = 0, moments.randint(1, 3), []
+    while killed < kills:
         process = start(job, folder)
-        time.sleep(moments.uniform(0, seconds / 2))
+        time.sleep(moments.uniform(0, seconds))
         process.kill()
-        killed += process.wait() < 0
-        broken += unreadable(folder)
+        if process.wait() < 0:
+            killed += 1
+            broken += unreadable(folder)
+        else:  # it was at its end already: begin anew, and wait less
+            shutil.rmtree(folder)
+            folder.mkdir()
+            killed, seconds = 0, seconds / 2
     finish(job, folder)
     left = sorted(path.name for path in folder.iterdir())
     return {"job": job, "killed": killed, "unreadable": broken, "files": left}

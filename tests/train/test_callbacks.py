@@ -182,7 +182,7 @@ class Saves(Callback):
             self.seen.append((trainer.epoch, trainer.batch))
             self.last = now
 
-    on_step_end = on_epoch_end = on_fit_end = look
+    on_fit_start = on_step_end = on_epoch_end = on_fit_end = look
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_when_checkpoints_are_saved(problem, tmp_path, options, seen):
     made.trainer.fit(
         made.training, epochs=3, callbacks=[saves, Checkpoint(path, **options)], quiet=True
     )
-    assert saves.seen == seen
+    assert saves.seen == [(0, 0), *seen]
 
 
 def test_wrong_checkpoints(problem, tmp_path):
@@ -210,3 +210,4 @@ def test_wrong_checkpoints(problem, tmp_path):
     made = problem.make()
     with pytest.raises(FileAccessError, match="run cannot be written: no such file"):
         made.trainer.fit(made.training, callbacks=[Checkpoint(tmp_path / "no" / "run")], quiet=True)
+    assert made.trainer.step == 0  # it is known before any work is done

@@ -22,6 +22,6 @@ def test_killed_runs_end_where_undisturbed_ones_do():
     assert process.returncode == 0, process.stdout + process.stderr
     result = json.loads(process.stdout.splitlines()[-1])
     assert result["runs"] == RUNS
-    assert result["kills"] >= RUNS / 2  # otherwise it shows nothing
+    assert result["kills"] >= RUNS
     assert result["ended elsewhere"] == result["unreadable files"] == 0
     assert result["left-over files"] == 0

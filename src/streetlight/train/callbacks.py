@@ -103,8 +103,9 @@ class EarlyStopping(Callback):
 class Checkpoint(Callback):
     """Save all that is needed to resume the run, bit for bit, in one file, whole or not at all.
 
-    `Trainer.fit(..., resume=path)` goes on from it. After Ctrl-C it saves once more, where the run
-    stood.
+    `Trainer.fit(..., resume=path)` goes on from it. It also saves at the very start, so that there
+    is something to resume from and a path that cannot be written is known at once, after the last
+    epoch, and after Ctrl-C.
 
     Args:
         path: the file, replaced at each save.
@@ -113,7 +114,7 @@ class Checkpoint(Callback):
 
     Raises:
         ArgumentError: an interval is less than 1.
-        FileAccessError: the file cannot be written (raised when it is).
+        FileAccessError: the file cannot be written (raised when the run starts).
 
     >>> Checkpoint("run.safetensors", every_steps=500).every_epochs
     1
@@ -130,6 +131,11 @@ class Checkpoint(Callback):
         self.path = Path(path)
         self.every_epochs = at_least_one("Checkpoint", "every_epochs", every_epochs)
         self.every_steps = at_least_one("Checkpoint", "every_steps", every_steps)
+
+    def on_fit_start(self, trainer: Trainer) -> None:
+        """Save before the first step."""
+        if trainer.epoch == trainer.batch == 0:
+            checkpoint.save(trainer, self.path)
 
     def on_step_end(self, trainer: Trainer) -> None:
         """Save in the midst of an epoch; at its end `on_epoch_end` does."""

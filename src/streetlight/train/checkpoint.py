@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from streetlight.creation import from_numpy
 from streetlight.errors import CheckpointError, StateDictError, StreetlightError
 from streetlight.interop.safetensors import load, load_metadata
 from streetlight.interop.safetensors import save as save_tensors
 from streetlight.random import Generator, default_generator
-from streetlight.creation import from_numpy
 from streetlight.tensor import Tensor
 from streetlight.train.running import Best
 

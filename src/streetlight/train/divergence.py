@@ -24,10 +24,11 @@ def gradients_are_finite(parameters: Iterable[Tensor]) -> bool:
     NaN and infinity survive in a sum of squares. So can an overflow of large but finite numbers,
     and only then is each number looked at.
     """
-    gradients = [p.grad.detach().numpy().ravel() for p in parameters if p.grad is not None]
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    arrays = [gradient._data.ravel() for gradient in gradients]  # on whichever device they lie
     with np.errstate(over="ignore", invalid="ignore"):
-        total = sum(float(np.dot(gradient, gradient)) for gradient in gradients)
-    return math.isfinite(total) or all(np.isfinite(gradient).all() for gradient in gradients)
+        total = sum(float(array.dot(array)) for array in arrays)
+    return math.isfinite(total) or all(_is_finite(gradient) for gradient in gradients)
 
 
 def check_batch(batch: tuple[Tensor, ...], place: str) -> None:
@@ -46,7 +47,7 @@ def check_batch(batch: tuple[Tensor, ...], place: str) -> None:
                 got={name: tensor},
                 fix="look at the data set's first item: dataset[0]",
             )
-        numbers = tensor.detach().numpy()
+        numbers = tensor.detach().cpu().numpy()
         wrong = np.argwhere(~np.isfinite(numbers))
         if len(wrong):
             index = tuple(int(i) for i in wrong[0])
@@ -117,4 +118,4 @@ def _first_module(model: Module, inputs: tuple[Tensor, ...]) -> str:
 
 
 def _is_finite(tensor: Tensor) -> bool:
-    return bool(np.isfinite(tensor.detach().numpy()).all())
+    return bool(np.isfinite(tensor.detach().cpu().numpy()).all())

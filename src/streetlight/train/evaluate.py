@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streetlight.autograd import no_grad
+from streetlight.creation import from_numpy
 from streetlight.errors import ArgumentError, DataError
 from streetlight.nn.module import Module
 from streetlight.ops import cat
-from streetlight.creation import from_numpy
 from streetlight.tensor import Tensor
 from streetlight.train.divergence import explain_loss
 from streetlight.train.running import Running

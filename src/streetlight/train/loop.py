@@ -58,9 +58,12 @@ class Loop:
         self.running.reset()
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
 
-    def run(self) -> None:
+    def run(self, resumed: bool) -> None:
         """Train from where the run stands to its end, or to Ctrl-C."""
+        now = checkpoint.random_state(self)
         self.call("on_fit_start")
+        if resumed:  # what callbacks draw at the start was drawn when the run began
+            checkpoint.set_random_state(self, now)
         try:
             with interrupts(self._interrupt):
                 while self.epoch < self.epochs and not self.ending:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from streetlight.errors import ArgumentError, IndexOutOfRangeError, ShapeError
 from streetlight.creation import from_numpy
+from streetlight.errors import ArgumentError, IndexOutOfRangeError, ShapeError
 from streetlight.tensor import Tensor
 from streetlight.train.running import Mean, Metric, unknown_name
 

@@ -128,7 +128,7 @@ class Trainer(Loop):
         if resume is not None:
             checkpoint.restore(self, resume)
         try:
-            self.run()
+            self.run(resumed=resume is not None)
         except BaseException as error:
             if isinstance(error, DivergenceError | DataError):
                 self.restore_best()
