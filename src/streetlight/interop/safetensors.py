@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from streetlight.creation import from_numpy
 from streetlight.errors import ArgumentError, FileFormatError
 from streetlight.interop.files import access_error, atomic_write
-from streetlight.creation import from_numpy
 from streetlight.tensor import Tensor
 
 
