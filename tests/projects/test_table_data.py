@@ -130,8 +130,9 @@ def test_a_number_column_refuses_text_in_another_table():
 @pytest.mark.parametrize(
     ("values", "classes", "why"),
     [
-        (["b", "a"] * 15, ("a", "b"), "text"),
-        (["True", "False"] * 15, ("False", "True"), "true or false"),
+        (["b", "a"] * 15, ("a", "b"), "'a' or 'b'"),
+        (["True", "False"] * 15, ("False", "True"), "'False' or 'True'"),
+        (["c", "a", "b"] * 10, ("a", "b", "c"), "text"),
         ([2, 0, 10] * 10, ("0", "2", "10"), "3 different whole numbers"),
         (["1.0", "0.0"] * 15, ("0", "1"), "2 different whole numbers"),
         ([0.5, 1.5, 2.0] * 10, (), "3 different numbers"),

@@ -37,7 +37,9 @@ def test_classes_are_counted():
     outcome = classes([0, 1, 1, 2, 1, 0], [0, 1, 2, 2, 2, 1])
     assert outcome.score == pytest.approx(3 / 6)
     assert outcome.matrix().tolist() == [[1, 0, 0], [1, 1, 0], [0, 2, 1]]
-    assert outcome.tell()[0] == "right for 50.0% of 6 held-out rows; always saying 'no': 16.7%"
+    assert outcome.tell()[0] == (
+        "right for 50.0% of 6 held-out rows (± 17.7%); always saying 'no': 16.7%"
+    )
     assert outcome.confused() == ["most confused: so taken for yes 2×, yes taken for no 1×"]
     assert sorted(outcome.worst().tolist()) == [2, 4, 5]
 
@@ -48,10 +50,12 @@ def test_the_worst_mistakes_come_first():
     assert outcome.worst().tolist() == [1, 3, 0]
 
 
-def test_no_mistakes_no_confusion():
+def test_without_mistakes_the_least_sure_come_first():
     outcome = classes([0, 1, 2], [0, 1, 2])
+    outcome.outputs[1] = [0, 0.5, 0]
     assert outcome.confused() == []
-    assert outcome.worst().tolist() == []
+    assert outcome.worst()[0] == 1
+    assert "100.0% of 3 held-out rows (± 17.9%)" in outcome.tell()[0]
 
 
 def test_numbers_are_measured():

@@ -8,8 +8,11 @@ questions that can be asked later. The table itself is read and encoded in `tabl
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
 from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +20,11 @@ from numpy.typing import NDArray
 
 import streetlight as sl
 from streetlight import nn, optim
-from streetlight.errors import FileFormatError, UsageError
+from streetlight.errors import UsageError
 from streetlight.projects.run_folder import RunFolder, RunOptions
 from streetlight.projects.table_data import Encoding, fit_encoding
 from streetlight.projects.table_file import Table, read_table
+from streetlight.projects.table_pictures import shorten
 from streetlight.projects.table_report import leave_pictures, write_predictions
 from streetlight.projects.table_result import Outcome, column_importance
 from streetlight.projects.table_target import Split, find_target, split_rows, target_numbers
@@ -30,34 +34,32 @@ from streetlight.train.evaluate import predict as predict_batches
 from streetlight.utils.data import DataLoader, TensorDataset
 
 STEPS, LEAST_EPOCHS, MOST_EPOCHS = 12_000, 20, 200
-LARGE = 10_000
 
 
 class TableNet(nn.Module):
-    """Two hidden layers above the numbers of a row and the embeddings of its texts.
+    """Hidden layers above the numbers of a row and the embeddings of its texts.
 
     Args:
         numbers: inputs that are numbers; they come first.
         embeddings: rows of each embedding; its input is the number of one of them.
+        hidden: units of each hidden layer.
         outputs: classes, or 1.
-        hidden: units of the first hidden layer; the second one has half as many.
 
-    >>> TableNet(3, [50], outputs=2, hidden=8)(sl.zeros(5, 4)).shape
-    torch.Size([5, 2])
+    >>> TableNet(3, [50], hidden=[8, 4], outputs=2)(sl.zeros(5, 4)).shape
+    (5, 2)
     """
 
-    def __init__(self, numbers: int, embeddings: list[int], outputs: int, hidden: int) -> None:
+    def __init__(
+        self, numbers: int, embeddings: list[int], hidden: list[int], outputs: int
+    ) -> None:
         widths = [min(16, round(rows**0.5)) for rows in embeddings]
         self.numbers = numbers
         self.embeddings = nn.ModuleList(map(nn.Embedding, embeddings, widths))
-        self.layers = nn.Sequential(
-            nn.Linear(numbers + sum(widths), hidden),
-            nn.ReLU(),
-            nn.Dropout(0.1),
-            nn.Linear(hidden, hidden // 2),
-            nn.ReLU(),
-            nn.Linear(hidden // 2, outputs),
-        )
+        self.layers = nn.Sequential()
+        sizes = [numbers + sum(widths), *hidden]
+        for before, after in pairwise(sizes):
+            self.layers.extend([nn.Linear(before, after), nn.ReLU(), nn.Dropout(0.1)])
+        self.layers.append(nn.Linear(sizes[-1], outputs))
 
     def forward(self, rows: sl.Tensor) -> sl.Tensor:
         """(n, inputs) to (n, outputs)."""
@@ -103,21 +105,21 @@ def train_table(file: Path, target: str, options: RunOptions) -> RunFolder:
         UsageError: the run cannot be resumed like this.
         DivergenceError: the training ran away.
     """
-    seed = RunFolder.open(options.resume).settings.get("seed", 0) if options.resume else None
-    ready = prepare(file, target, (options.seed or 0) if seed is None else seed)
+    resumed = RunFolder.open(options.resume).settings if options.resume else {}
+    ready = prepare(file, target, resumed.get("seed", options.seed or 0))
     rows = len(ready.split.train)
     batch = 32 if rows < 2_000 else 128 if rows < 20_000 else 512
-    steps = -(-rows // batch)
+    steps = ceil(rows / batch)
     epochs = min(max(STEPS // steps, LEAST_EPOCHS), MOST_EPOCHS)
     command = f"streetlight train table {shlex.quote(str(file))} --target {shlex.quote(target)}"
     run = RunFolder.begin(
-        "table", command, options, epochs,
+        "table", resumed.get("command", command), options, epochs,
         file=str(file.resolve()), file_sha256=_digest(file), target=target,
     )  # fmt: skip
     _announce(ready, run, steps, options)
 
     sl.manual_seed(run.settings["seed"])
-    hidden = 64 if rows < LARGE else 128
+    hidden = [32] if rows < 1_000 else [64, 32] if rows < 10_000 else [128, 64]
     model = build(ready.encoding, hidden)
     classes = ready.encoding.target.classes
     trainer = Trainer(
@@ -131,7 +133,7 @@ def train_table(file: Path, target: str, options: RunOptions) -> RunFolder:
         trainer,
         DataLoader(ready.dataset(ready.split.train), batch, shuffle=True),
         DataLoader(ready.dataset(ready.split.validation), 1000),
-        {"encoding": ready.encoding.to_json(), "hidden": str(hidden)},
+        {"encoding": ready.encoding.to_json()},
         options,
         patience=max(epochs // 8, 5),
     )
@@ -148,28 +150,23 @@ def prepare(file: Path, target_name: str, seed: int) -> Prepared:
     return Prepared(table, encoding, inputs, values, split)
 
 
-def build(encoding: Encoding, hidden: int) -> TableNet:
+def build(encoding: Encoding, hidden: list[int]) -> TableNet:
     """The network for an encoding, with fresh weights."""
     outputs = len(encoding.target.classes) or 1
-    return TableNet(encoding.dense, encoding.embeddings, outputs, hidden)
+    return TableNet(encoding.dense, encoding.embeddings, hidden, outputs)
 
 
 def load_model(run: RunFolder) -> tuple[TableNet, Encoding]:
     """The trained network of a run, and the encoding that it was trained with.
 
     Raises:
-        FileAccessError, FileFormatError: the model is missing or damaged.
+        FileAccessError, FileFormatError, StateDictError: the model is missing or damaged.
     """
-    metadata = sl.load_metadata(run.model)
-    encoding = Encoding.from_json(metadata.get("encoding", ""))
-    if not metadata.get("hidden", "").isdecimal():
-        raise FileFormatError(
-            f"{run.model} does not say how wide its network is",
-            expected="a model that `streetlight train table` has saved",
-            fix="train it again",
-        )
-    model = build(encoding, int(metadata["hidden"]))
-    model.load_state_dict(sl.load(run.model))
+    encoding = Encoding.from_json(sl.load_metadata(run.model).get("encoding", ""))
+    state = sl.load(run.model)
+    matrices = [name for name in sorted(state) if re.fullmatch(r"layers\.\d\.weight", name)]
+    model = build(encoding, [len(state[name]) for name in matrices[:-1]])
+    model.load_state_dict(state)
     return model, encoding
 
 
@@ -214,10 +211,10 @@ def predict(path: Path, files: list[Path]) -> None:
             known = np.isfinite(values)
             if known.any():
                 outcome = Outcome(encoding, outputs[known], values[known])
-                print(*outcome.tell(), sep="\n")
+                print(*outcome.tell("rows"), sep="\n")
 
 
-def ask(model: TableNet, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
+def ask(model: nn.Module, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
     """The network's outputs for (rows, inputs), as float64."""
     return np.asarray(predict_batches(model, inputs).numpy(), dtype=np.float64)
 
@@ -230,10 +227,10 @@ def _announce(ready: Prepared, run: RunFolder, steps: int, options: RunOptions) 
     """Say what was found in the table and what is going to happen."""
     target, split, encoding = ready.encoding.target, ready.split, ready.encoding
     what = f"{len(target.classes)} classes" if target.classes else "a number"
-    seconds = max(run.settings["epochs"] * steps * 6e-4, 1)
+    seconds = run.settings["epochs"] * (0.01 + 5e-4 * steps + 5e-6 * len(split.train))
     options.say(
         f"Learning {target.name!r} from {len(encoding.columns)} columns of {ready.table.path.name} "
-        f"on the CPU: {len(ready.table):,} rows, at most {seconds:.0f} s."
+        f"on the CPU: {len(ready.table):,} rows, at most about {ceil(seconds)} s."
     )
     options.say(f"  target       {what}, since the column holds {target.why}")
     options.say(
@@ -242,7 +239,7 @@ def _announce(ready: Prepared, run: RunFolder, steps: int, options: RunOptions) 
     )
     missing = len(ready.table) - sum(map(len, (split.train, split.validation, split.test)))
     if missing:
-        options.say(f"  left out     {missing:,} rows without a target")
+        options.say(f"  left out     {missing:,} for want of a target")
     for name, why in encoding.dropped.items():
         options.say(f"  not used     {name}: {why}")
     for column in encoding.columns:
@@ -266,7 +263,7 @@ def _finish(
 
     target = encoding.target
     measures = ["loss", "accuracy" if target.classes else "r2"]
-    title = f"{target.name}: the best of {len(trainer.history)} epochs was the {kept}th"
+    title = f"{shorten(target.name, 30)}: epoch {kept} of {len(trainer.history)} is kept"
     finish_run(run, trainer, kept, title, measures, (1, ready.inputs.shape[1]))
     leave_pictures(run, ready.table, rows, outcome, lost)
     options.say("\n".join(["", *outcome.tell()]))

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,11 @@ from streetlight.projects.table_file import Table
 from streetlight.projects.table_pictures import shorten
 from streetlight.projects.table_result import Outcome, answers, softmax
 
-MOST_CLASSES, WORST_DRAWN, VALUES_DRAWN, ROWS_PRINTED = 25, 12, 4, 10
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_CLASSES, MOST_LISTED, WORST_DRAWN, VALUES_DRAWN, ROWS_PRINTED = 25, 1_000, 12, 4, 10
+NARROWEST = 7.4
 
 
 def leave_pictures(
@@ -76,7 +81,7 @@ def write_predictions(
     print(f"all of them: {path}")
 
 
-def _confusion(outcome: Outcome, title: str) -> pictures.Figure:
+def _confusion(outcome: Outcome, title: str) -> Figure:
     """The confusion matrix; of many classes those that have most mistakes."""
     matrix, names = outcome.matrix(), outcome.encoding.target.classes
     wrong = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * np.diag(matrix)
@@ -85,8 +90,11 @@ def _confusion(outcome: Outcome, title: str) -> pictures.Figure:
         title += f" (the {len(shown)} hardest of {len(names)} classes)"
     labels = [shorten(names[number], 14) for number in shown]
     figure = pictures.confusion(matrix[np.ix_(shown, shown)], labels, title)
-    if max(map(len, labels)) > 4:
-        figure.axes[0].tick_params(axis="x", rotation=45)
+    if figure.get_figwidth() < NARROWEST:
+        figure.set_figwidth(NARROWEST)
+        figure.axes[0].set_aspect("auto")
+    if max(map(len, labels)) * len(labels) > 45:
+        figure.axes[0].tick_params(axis="x", rotation=90)
     return figure
 
 
@@ -94,40 +102,48 @@ def _mistakes(
     run: RunFolder, table: Table, rows: NDArray[np.int64], outcome: Outcome, important: list[str]
 ) -> None:
     """Write the held-out rows that went wrong, the worst first, as a file and as a picture."""
-    worst, encoding = outcome.worst(), outcome.encoding
-    classes = encoding.target.classes
-    said, true = _names(encoding, outcome.said[worst]), _names(encoding, outcome.true[worst])
-    lines = [str(table.lines[row]) for row in rows[worst]]
-    if classes:
-        sure = [f"{chance:.4f}" for chance in outcome.chances[worst].max(axis=1)]
-    else:
-        sure = [f"{off:.6g}" for off in outcome.said[worst] - outcome.true[worst]]
-    fields = {name: table.texts(name) for name in table.names if name != encoding.target.name}
-    values = [[column[row] for column in fields.values()] for row in rows[worst]]
-    headings = ["line", "said", "true", "chance" if classes else "off by"]
-    _write_csv(
-        run.path / "mistakes.csv",
-        [*headings, *fields],
-        ([*row, *rest] for *row, rest in zip(lines, said, true, sure, values, strict=True)),
-    )
-    places = [list(fields).index(name) for name in important[:VALUES_DRAWN]]
-    told = [f"{name} ({float(chance):.0%})" for name, chance in zip(said, sure, strict=True)]
-    drawn = [
-        [line, name, right, *(row[place] for place in places)]
-        for line, name, right, row in zip(
-            lines, told if classes else said, true, values, strict=True
-        )
+    classes, worst = outcome.encoding.target.classes, outcome.worst()[:MOST_LISTED]
+    said = _names(outcome.encoding, outcome.said[worst])
+    true = _names(outcome.encoding, outcome.true[worst])
+    off = outcome.chances.max(axis=1) if classes else outcome.said - outcome.true
+    fields = [name for name in table.names if name != outcome.encoding.target.name]
+    columns = [table.texts(name) for name in fields]
+    records = [
+        [str(table.lines[row]), *told, f"{measure:.4g}", *(column[row] for column in columns)]
+        for row, *told, measure in zip(rows[worst], said, true, off[worst], strict=True)
     ]
+    headings = ["line", "said", "true", "chance" if classes else "off by", *fields]
+    all_right = bool(classes) and outcome.score == 1
+    _write_csv(run.path / "mistakes.csv", headings, [] if all_right else records)
+
+    shown = important[:VALUES_DRAWN]
+    places = [headings.index(name, 4) for name in shown]
+    drawn = [
+        [line, f"{name} ({float(measure):.0%})" if classes else brief(name), brief(right)]
+        + [brief(record[place]) for place in places]
+        for record in records[:WORST_DRAWN]
+        for line, name, right, measure in [record[:4]]
+    ]
+    title = f"The {len(drawn)} held-out rows that are farthest off"
     if classes:
-        title = f"{len(worst)} of {len(rows):,} held-out rows are wrong"
-        note = "worst first · bold: what the network said, and how sure it was"
-    else:
-        title = f"The {min(len(worst), WORST_DRAWN)} held-out rows that are farthest off"
-        note = "worst first · bold: what the network said"
-    figure = table_pictures.mistaken_rows(
-        ["line", "said", "true", *important[:VALUES_DRAWN]], drawn[:WORST_DRAWN], title, note
-    )
+        title = f"{int((outcome.said != outcome.true).sum()):,} of {len(rows):,} rows are wrong"
+    if all_right:
+        title = f"All {len(rows):,} held-out rows are right; of these it was least sure"
+    note = "worst first · bold: what the network said" + ", and how sure it was" * bool(classes)
+    figure = table_pictures.mistaken_rows(["line", "said", "true", *shown], drawn, title, note)
     pictures.save_figure(figure, run.path / "mistakes.png")
+
+
+def brief(text: str) -> str:
+    """A number with four digits at most, any other text as it is.
+
+    >>> brief("-0.0256065714"), brief("12 kg")
+    ('−0.02561', '12 kg')
+    """
+    try:
+        return f"{float(text):.4g}".replace("-", "−")
+    except ValueError:
+        return text
 
 
 def _names(encoding: Encoding, said: NDArray[np.float64]) -> list[str]:

@@ -57,6 +57,16 @@ class Outcome:
         return float(np.mean(np.abs(self.true - self.said)))
 
     @property
+    def margin(self) -> float:
+        """Standard error of the share p of right classes: √(p (1 − p) / n).
+
+        One right and one wrong row are added, so that a perfect score is not taken for certain.
+        """
+        rows = len(self.true) + 2
+        share = (self.score * len(self.true) + 1) / rows
+        return float(np.sqrt(share * (1 - share) / rows))
+
+    @property
     def hopeless(self) -> bool:
         """Whether it is not clearly better than guessing: within the noise of so many rows."""
         if not self.encoding.target.classes:
@@ -64,15 +74,16 @@ class Outcome:
         luck = float(np.mean(self.true == self.encoding.guess))
         return self.score - luck <= float(np.sqrt(luck * (1 - luck) / len(self.true)))
 
-    def tell(self) -> list[str]:
-        """The result in words, the honest comparison with guessing first of all."""
+    def tell(self, kind: str = "held-out rows") -> list[str]:
+        """The result on this kind of rows in words, beside what guessing gives."""
         target, guess = self.encoding.target, self.encoding.guess
-        rows = f"{len(self.true):,} held-out rows"
+        rows = f"{len(self.true):,} {kind}"
         if target.classes:
             name = target.classes[int(guess)]
             luck = float(np.mean(self.true == guess))
             lines = [
-                f"right for {self.score:.1%} of {rows}; always saying {name!r}: {luck:.1%}",
+                f"right for {self.score:.1%} of {rows} (± {self.margin:.1%}); "
+                f"always saying {name!r}: {luck:.1%}",
                 *self.confused(),
             ]
         else:
@@ -108,11 +119,17 @@ class Outcome:
         return ["most confused: " + ", ".join(told)] if told else []
 
     def worst(self) -> NDArray[np.int64]:
-        """The rows that are wrong, the worst first; of numbers all rows, the farthest first."""
+        """The rows from the worst on: numbers that are farthest off; classes that are wrong.
+
+        Of wrong classes the surest come first. If none is wrong, all rows, the least sure first.
+        """
         if not self.encoding.target.classes:
             return np.argsort(-np.abs(self.true - self.said), kind="stable")
+        sure = self.chances.max(axis=1)
         wrong = np.flatnonzero(self.said != self.true)
-        return wrong[np.argsort(-self.chances[wrong].max(axis=1), kind="stable")]
+        if not len(wrong):
+            return np.argsort(sure, kind="stable")
+        return wrong[np.argsort(-sure[wrong], kind="stable")]
 
 
 def softmax(logits: Floats) -> Floats:

@@ -66,8 +66,8 @@ def find_target(table: Table, name: str) -> tuple[Target, NDArray[np.float64]]:
             expected="classes that occur again and again, or numbers",
             fix="choose another --target",
         )
-    truths = {text.lower() for text in counts} <= {"true", "false", "yes", "no"}
-    return _classes(table, name, raw, sorted(counts), "true or false" if truths else "text")
+    why = " or ".join(map(repr, sorted(counts))) if len(counts) == 2 else "text"
+    return _classes(table, name, raw, sorted(counts), why)
 
 
 def split_rows(target: Target, values: NDArray[np.float64], seed: int) -> Split:
