@@ -1,148 +1,36 @@
 """Streetlight: deep learning you can see through, with PyTorch's names on NumPy's arrays."""
 
-from streetlight import autograd, datasets, errors, nn, ops, optim, utils
-from streetlight import eager as _eager  # carries out operations from here on
-from streetlight.autograd import enable_grad, grad, is_grad_enabled, no_grad, set_grad_enabled
-from streetlight.creation import (
-    arange,
-    as_tensor,
-    bernoulli,
-    empty,
-    empty_like,
-    eye,
-    from_dlpack,
-    from_numpy,
-    full,
-    full_like,
-    linspace,
-    multinomial,
-    ones,
-    ones_like,
-    rand,
-    rand_like,
-    randint,
-    randn,
-    randn_like,
-    randperm,
-    tensor,
-    tril,
-    triu,
-    zeros,
-    zeros_like,
+from streetlight import autograd as autograd
+from streetlight import datasets as datasets
+from streetlight import eager as eager  # carries out operations from here on
+from streetlight import errors as errors
+from streetlight import nn as nn
+from streetlight import optim as optim
+from streetlight import utils as utils
+from streetlight.autograd import (
+    enable_grad as enable_grad,
 )
-from streetlight.dtypes import (
-    bool,
-    double,
-    float,
-    float16,
-    float32,
-    float64,
-    get_default_dtype,
-    half,
-    int,
-    int8,
-    int16,
-    int32,
-    int64,
-    long,
-    promote_types,
-    set_default_dtype,
-    short,
-    uint8,
+from streetlight.autograd import (
+    grad as grad,
 )
-from streetlight.interop import load, load_metadata, save
-from streetlight.ops import (
-    abs,
-    add,
-    all,
-    amax,
-    amin,
-    any,
-    argmax,
-    argmin,
-    argsort,
-    cat,
-    chunk,
-    clamp,
-    cos,
-    cumsum,
-    div,
-    dot,
-    einsum,
-    erf,
-    exp,
-    expm1,
-    flatten,
-    flip,
-    floor,
-    gather,
-    index_select,
-    isfinite,
-    isnan,
-    log,
-    log1p,
-    logical_and,
-    logical_not,
-    logical_or,
-    logsumexp,
-    masked_select,
-    matmul,
-    max,
-    maximum,
-    mean,
-    min,
-    minimum,
-    mul,
-    narrow,
-    neg,
-    norm,
-    outer,
-    permute,
-    pow,
-    prod,
-    relu,
-    remainder,
-    reshape,
-    round,
-    rsqrt,
-    scatter_add,
-    sigmoid,
-    sign,
-    sin,
-    sort,
-    split,
-    sqrt,
-    squeeze,
-    stack,
-    std,
-    sub,
-    sum,
-    tanh,
-    topk,
-    transpose,
-    unsqueeze,
-    var,
-    where,
+from streetlight.autograd import (
+    is_grad_enabled as is_grad_enabled,
 )
-from streetlight.ops import (
-    equal as eq,
+from streetlight.autograd import (
+    no_grad as no_grad,
 )
-from streetlight.ops import (
-    greater as gt,
+from streetlight.autograd import (
+    set_grad_enabled as set_grad_enabled,
 )
-from streetlight.ops import (
-    greater_equal as ge,
-)
-from streetlight.ops import (
-    less as lt,
-)
-from streetlight.ops import (
-    less_equal as le,
-)
-from streetlight.ops import (
-    not_equal as ne,
-)
-from streetlight.random import Generator, initial_seed, manual_seed
-from streetlight.tensor import Tensor
+from streetlight.creation import *  # noqa: F403
+from streetlight.dtypes import *  # noqa: F403
+from streetlight.interop import load as load
+from streetlight.interop import load_metadata as load_metadata
+from streetlight.interop import save as save
+from streetlight.ops import *  # noqa: F403
+from streetlight.random import Generator as Generator
+from streetlight.random import initial_seed as initial_seed
+from streetlight.random import manual_seed as manual_seed
+from streetlight.tensor import Tensor as Tensor
 
 __version__ = "0.1.0"

@@ -82,7 +82,7 @@ class Node:
             changed = changed or (box is not None and box[0] > self.time)
         if changed:
             raise InPlaceError(
-                f"backward: a value that {self.op.name} needs was changed in place after it was used",
+                f"backward: a value that {self.op.name} needs was changed in place after its use",
                 expected="values of the forward pass as they were",
                 got={"result of the operation": self},
                 fix="write x = x + 1 instead of x += 1, or change x.clone()",

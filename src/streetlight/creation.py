@@ -12,8 +12,16 @@ from streetlight import dtypes, ops
 from streetlight.convert import as_array
 from streetlight.errors import ArgumentError, DTypeError
 from streetlight.ops.dims import as_shape
+from streetlight.ops.random import normal, uniform
 from streetlight.random import Generator, default_generator
 from streetlight.tensor import Tensor
+
+__all__ = [
+    "arange", "as_tensor", "bernoulli", "empty", "empty_like", "eye", "from_dlpack",
+    "from_numpy", "full", "full_like", "linspace", "multinomial", "ones", "ones_like", "rand",
+    "rand_like", "randint", "randn", "randn_like", "randperm", "tensor", "tril", "triu",
+    "zeros", "zeros_like",
+]  # fmt: skip
 
 
 def _made(array: Any, device: Any, requires_grad: bool) -> Tensor:
@@ -32,9 +40,7 @@ def _shape(name: str, sizes: tuple[Any, ...]) -> tuple[int, ...]:
     return shape
 
 
-def tensor(
-    data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Make a tensor with memory of its own from numbers, nested lists or an array.
 
     Raises:
@@ -76,7 +82,9 @@ def from_dlpack(source: Any) -> Tensor:
     return Tensor.wrap(as_array(np.from_dlpack(source)))
 
 
-def zeros(*shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros(
+    *shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`."""
     return _made(np.zeros(_shape("zeros", shape), _dtype(dtype)), device, requires_grad)
 
@@ -86,7 +94,9 @@ def ones(*shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     return _made(np.ones(_shape("ones", shape), _dtype(dtype)), device, requires_grad)
 
 
-def empty(*shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def empty(
+    *shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """A tensor whose numbers are whatever lay in memory."""
     return _made(np.empty(_shape("empty", shape), _dtype(dtype)), device, requires_grad)
 
@@ -164,7 +174,7 @@ def rand(
 ) -> Tensor:  # fmt: skip
     """Random numbers spread evenly over [0, 1)."""
     source = generator or default_generator
-    drawn = ops.uniform(shape=_shape("rand", shape), generator=source, dtype=_dtype(dtype))
+    drawn = uniform(shape=_shape("rand", shape), generator=source, dtype=_dtype(dtype))
     return _made(drawn._data, device, requires_grad)
 
 
@@ -174,7 +184,7 @@ def randn(
 ) -> Tensor:  # fmt: skip
     """Random numbers from the standard normal distribution."""
     source = generator or default_generator
-    drawn = ops.normal(shape=_shape("randn", shape), generator=source, dtype=_dtype(dtype))
+    drawn = normal(shape=_shape("randn", shape), generator=source, dtype=_dtype(dtype))
     return _made(drawn._data, device, requires_grad)
 
 
@@ -214,7 +224,7 @@ def randperm(count: int, *, generator: Generator | None = None) -> Tensor:
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability given by each element, otherwise 0."""
     source = generator or default_generator
-    drawn = ops.uniform(shape=input.shape, generator=source, dtype=input.dtype)
+    drawn = uniform(shape=input.shape, generator=source, dtype=input.dtype)
     return (drawn < input).to(input.dtype)
 
 
@@ -232,7 +242,7 @@ def multinomial(
     rounds = num_samples if replacement else 1
     source = generator or default_generator
     shape = (*input.shape[:-1], rounds, input.shape[-1])
-    waiting = -ops.log(1 - ops.uniform(shape=shape, generator=source, dtype=dtypes.float64))
+    waiting = -ops.log(1 - uniform(shape=shape, generator=source, dtype=dtypes.float64))
     arrival = waiting / input.detach().unsqueeze(-2)
     if replacement:
         return ops.argmin(arrival, -1)

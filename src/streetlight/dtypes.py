@@ -11,6 +11,27 @@ import numpy as np
 
 from streetlight.errors import DTypeError
 
+__all__ = [
+    "bool",
+    "double",
+    "float",
+    "float16",
+    "float32",
+    "float64",
+    "get_default_dtype",
+    "half",
+    "int",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "long",
+    "promote_types",
+    "set_default_dtype",
+    "short",
+    "uint8",
+]  # fmt: skip
+
 DType = np.dtype[Any]
 
 float16 = half = np.dtype("float16")
@@ -69,7 +90,7 @@ def as_dtype(dtype: Any) -> DType:
     if found not in _SUPPORTED:
         names = ", ".join(sorted(str(known) for known in _SUPPORTED))
         raise DTypeError(
-            f"{found if found != object else dtype!r} is not a dtype of tensors",
+            f"{dtype!r} is not a dtype of tensors",
             expected=f"one of {names}",
             fix="convert the data to numbers of one of these types first",
         )
@@ -112,13 +133,11 @@ def result_type(*operands: tuple[DType, Any]) -> DType:
     (dtype('float32'), dtype('float32'))
     """
     result: DType | None = None
-    for wanted in (lambda n: n > 0, lambda n: n == 0, lambda n: n < 0):
+    for rank in (1, 0, -1):
         group: DType | None = None
         for dtype, ndim in operands:
-            if wanted(ndim):
+            if (ndim > 0) - (ndim < 0) == rank:
                 group = dtype if group is None else promote_types(group, dtype)
-        if group is not None and (
-            result is None or _CATEGORY[group.kind] > _CATEGORY[result.kind]
-        ):
+        if group is not None and (result is None or _CATEGORY[group.kind] > _CATEGORY[result.kind]):
             result = group
     return result if result is not None else _default

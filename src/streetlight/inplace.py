@@ -75,8 +75,7 @@ def _rebase(target: Any, value: Any) -> None:
     if base._base is not None:
         refresh(base)
     facts = {"view": view, "attributes": attributes}
-    before, after = Value.wrap(base._data), Value.wrap(base._data)
-    before._node, before.requires_grad = base._node, base.requires_grad
+    before, after = _before(base, assign), Value.wrap(base._data)
     edges = (edge_of(before), edge_of(value))
     after._node = record(assign, (before, value), edges, facts, base._data)
     after.requires_grad = True
@@ -104,6 +103,14 @@ def _write(target: Any, value: Any, recording: bool) -> Any:
     return target
 
 
+def _before(target: Any, op: Op) -> Any:
+    """Return the tensor as it is before the change, with its node."""
+    data = target._data.copy() if any(op.saves) else target._data
+    before = Value.wrap(data)
+    before._node, before.requires_grad = target._node, target.requires_grad
+    return before
+
+
 def change(
     op: Op, target: Any, inputs: tuple[Any, ...], attributes: dict[str, Any], alpha: Any = 1
 ) -> Any:
@@ -119,6 +126,8 @@ def change(
         return target
     if isinstance(alpha, Value) or alpha != 1:
         inputs = (inputs[0], inputs[1] * alpha)
+    if recording:  # what the rules need of the old value must outlive the change
+        inputs = tuple([_before(x, op) if x is target else x for x in inputs])
     value = op(*inputs, **attributes)
     if value.shape != target.shape:
         raise ShapeError(

@@ -15,24 +15,29 @@ from streetlight import autograd, device, dtypes, inplace, ops
 from streetlight.convert import as_array
 from streetlight.device import Array
 from streetlight.errors import ArgumentError, DeviceError, DTypeError, GradientError
-from streetlight.ops.registry import Value
+from streetlight.ops.indexing import getitem
+from streetlight.ops.movement import copy
+from streetlight.ops.random import normal, uniform
+from streetlight.ops.registry import Value, cast
 from streetlight.random import default_generator
 
 
-def _operator(op: Any) -> Callable[[Any, Any], Any]:
+def _operator(op: Any) -> Callable[[Tensor, Any], Tensor]:
     """Return the method for `self ∘ other`: a plain function, which Python calls fastest."""
 
-    def method(self: Any, other: Any) -> Any:
-        return op(self, other)
+    def method(self: Tensor, other: Any) -> Tensor:
+        result: Tensor = op(self, other)
+        return result
 
     return method
 
 
-def _reflected(op: Any) -> Callable[[Any, Any], Any]:
+def _reflected(op: Any) -> Callable[[Tensor, Any], Tensor]:
     """Return the method for `other ∘ self`, where other is not a tensor."""
 
-    def method(self: Any, other: Any) -> Any:
-        return op(other, self)
+    def method(self: Tensor, other: Any) -> Tensor:
+        result: Tensor = op(other, self)
+        return result
 
     return method
 
@@ -247,7 +252,7 @@ class Tensor(Value):
                 dtype = target
         result = self
         if dtype is not None and (wanted := dtypes.as_dtype(dtype)) != self.dtype:
-            result = ops.cast(result, dtype=wanted)
+            result = cast(result, dtype=wanted)
         return result if device is None else _moved(result, device)
 
     def cpu(self) -> Tensor:
@@ -361,11 +366,11 @@ class Tensor(Value):
 
     def clone(self) -> Tensor:
         """Return a copy with memory of its own; gradients flow through."""
-        return ops.copy(self)
+        return copy(self)
 
     def contiguous(self) -> Tensor:
         """Return it with the elements row by row in memory."""
-        return self if self.is_contiguous() else ops.copy(self)
+        return self if self.is_contiguous() else copy(self)
 
     def __deepcopy__(self, memo: dict[Any, Any]) -> Tensor:
         if self._node is not None:
@@ -388,15 +393,15 @@ class Tensor(Value):
     __matmul__, __rmatmul__ = _operator(ops.matmul), _reflected(ops.matmul)
     __and__ = __rand__ = _operator(ops.logical_and)
     __or__ = __ror__ = _operator(ops.logical_or)
-    __xor__ = __rxor__ = _operator(ops.not_equal)
-    __lt__, __le__ = _operator(ops.less), _operator(ops.less_equal)
-    __gt__, __ge__ = _operator(ops.greater), _operator(ops.greater_equal)
+    __xor__ = __rxor__ = _operator(ops.ne)
+    __lt__, __le__ = _operator(ops.lt), _operator(ops.le)
+    __gt__, __ge__ = _operator(ops.gt), _operator(ops.ge)
 
     def __eq__(self, other: object) -> Any:
-        return False if other is None else ops.equal(self, other)
+        return False if other is None else ops.eq(self, other)
 
     def __ne__(self, other: object) -> Any:
-        return True if other is None else ops.not_equal(self, other)
+        return True if other is None else ops.ne(self, other)
 
     def __neg__(self) -> Tensor:
         return ops.neg(self)
@@ -410,7 +415,7 @@ class Tensor(Value):
     __hash__ = object.__hash__  # a tensor is itself as a key, whatever it holds
 
     def __getitem__(self, index: Any) -> Tensor:
-        return ops.getitem(self, index)
+        return getitem(self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         inplace.setitem(self, index, value)
@@ -424,9 +429,7 @@ class Tensor(Value):
     isfinite, isnan, logical_not = ops.isfinite, ops.isnan, ops.logical_not
     add, sub, mul, div, pow = ops.add, ops.sub, ops.mul, ops.div, ops.pow
     maximum, minimum = ops.maximum, ops.minimum
-    eq, ne, lt, le, gt, ge = (
-        ops.equal, ops.not_equal, ops.less, ops.less_equal, ops.greater, ops.greater_equal,
-    )  # fmt: skip
+    eq, ne, lt, le, gt, ge = ops.eq, ops.ne, ops.lt, ops.le, ops.gt, ops.ge
     logical_and, logical_or = ops.logical_and, ops.logical_or
 
     sum, mean, var, std, norm, prod = ops.sum, ops.mean, ops.var, ops.std, ops.norm, ops.prod
@@ -479,14 +482,14 @@ class Tensor(Value):
     def uniform_(self, low: Any = 0.0, high: Any = 1.0, *, generator: Any = None) -> Tensor:
         """Fill with random numbers spread evenly from low to high, in place."""
         source = generator or default_generator
-        drawn = ops.uniform(shape=self.shape, generator=source, dtype=self.dtype)
+        drawn = uniform(shape=self.shape, generator=source, dtype=self.dtype)
         inplace.copy_(self, drawn * (high - low) + low)
         return self
 
     def normal_(self, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = None) -> Tensor:
         """Fill with normally distributed random numbers, in place."""
         source = generator or default_generator
-        drawn = ops.normal(shape=self.shape, generator=source, dtype=self.dtype)
+        drawn = normal(shape=self.shape, generator=source, dtype=self.dtype)
         inplace.copy_(self, drawn * std + mean)
         return self
 

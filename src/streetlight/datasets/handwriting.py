@@ -7,8 +7,8 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
-from streetlight.datasets.registry import read
 from streetlight.creation import from_numpy
+from streetlight.datasets.registry import read
 from streetlight.tensor import Tensor
 from streetlight.utils.data import TensorDataset
 

@@ -29,6 +29,13 @@ from streetlight.ops.samples import BINARY_SHAPES, misfits, numbers, pairs, text
 if TYPE_CHECKING:
     from streetlight.tensor import Tensor
 
+__all__ = [
+    "abs", "add", "clamp", "cos", "div", "eq", "erf", "exp", "expm1", "floor", "floor_divide",
+    "ge", "gt", "isfinite", "isnan", "le", "log", "log1p", "logical_and", "logical_not",
+    "logical_or", "lt", "maximum", "minimum", "mul", "ne", "neg", "pow", "relu", "remainder",
+    "round", "rsqrt", "sigmoid", "sign", "sin", "sqrt", "sub", "tanh", "where",
+]  # fmt: skip
+
 XP = Any  # the array module: numpy or cupy
 
 # ---- arithmetic ----
@@ -73,8 +80,8 @@ def div(xp: XP, x: Array, y: Array) -> Array:
 
 @binary(
     vjp=[
-        lambda g, out, x, y: g * where(equal(y, 0), 0.0, y * x ** (y - 1)),
-        lambda g, out, x, y: g * where(equal(x, 0), 0.0, out * log(where(equal(x, 0), 1.0, x))),
+        lambda g, out, x, y: g * where(eq(y, 0), 0.0, y * x ** (y - 1)),
+        lambda g, out, x, y: g * where(eq(x, 0), 0.0, out * log(where(eq(x, 0), 1.0, x))),
     ],
     saves="x y|x out", algebra="{0}^{1}", c="pow({0}, {1})", onnx="Pow",
     samples=lambda: [
@@ -114,15 +121,15 @@ def neg(xp: XP, x: Array) -> Array:
     return xp.negative(x)
 
 
-@unary(ufunc="abs", vjp=[lambda g, out, x: g * sign(x)], saves="x", algebra="|{0}|", c="fabs({0})", onnx="Abs",
-       samples=within(-2, 3))  # fmt: skip
+@unary(ufunc="abs", vjp=[lambda g, out, x: g * sign(x)], saves="x", algebra="|{0}|", c="fabs({0})",
+       onnx="Abs", samples=within(-2, 3))  # fmt: skip
 def abs(xp: XP, x: Array) -> Array:
     """Absolute value, |x|; its slope at 0 is taken as 0."""
     return xp.abs(x)
 
 
-@unary(ufunc="sign", vjp=[lambda g, out, x: g * 0], algebra="sign({0})", c="({0} > 0) - ({0} < 0)", onnx="Sign",
-       samples=within(-2, 3))  # fmt: skip
+@unary(ufunc="sign", vjp=[lambda g, out, x: g * 0], algebra="sign({0})", c="({0} > 0) - ({0} < 0)",
+       onnx="Sign", samples=within(-2, 3))  # fmt: skip
 def sign(xp: XP, x: Array) -> Array:
     """Sign: −1, 0 or 1; its slope is 0."""
     return xp.sign(x)
@@ -152,29 +159,29 @@ def exp(xp: XP, x: Array) -> Array:
     return xp.exp(x)
 
 
-@unary(ufunc="expm1", vjp=[lambda g, out, x: g * (out + 1)], saves="out", floats=True, algebra="exp({0}) − 1",
-       c="expm1({0})", samples=within(-2, 2))  # fmt: skip
+@unary(ufunc="expm1", vjp=[lambda g, out, x: g * (out + 1)], saves="out", floats=True,
+       algebra="exp({0}) − 1", c="expm1({0})", samples=within(-2, 2))  # fmt: skip
 def expm1(xp: XP, x: Array) -> Array:
     """eˣ − 1, exact for small x."""
     return xp.expm1(x)
 
 
-@unary(ufunc="log", vjp=[lambda g, out, x: g / x], saves="x", floats=True, algebra="ln({0})", c="log({0})",
-       onnx="Log", samples=within(0.3, 4))  # fmt: skip
+@unary(ufunc="log", vjp=[lambda g, out, x: g / x], saves="x", floats=True, algebra="ln({0})",
+       c="log({0})", onnx="Log", samples=within(0.3, 4))  # fmt: skip
 def log(xp: XP, x: Array) -> Array:
     """Natural logarithm, ln x."""
     return xp.log(x)
 
 
-@unary(ufunc="log1p", vjp=[lambda g, out, x: g / (x + 1)], saves="x", floats=True, algebra="ln(1 + {0})",
-       c="log1p({0})", samples=within(-0.6, 3))  # fmt: skip
+@unary(ufunc="log1p", vjp=[lambda g, out, x: g / (x + 1)], saves="x", floats=True,
+       algebra="ln(1 + {0})", c="log1p({0})", samples=within(-0.6, 3))  # fmt: skip
 def log1p(xp: XP, x: Array) -> Array:
     """ln(1 + x), exact for small x."""
     return xp.log1p(x)
 
 
-@unary(ufunc="sqrt", vjp=[lambda g, out, x: g / (out * 2)], saves="out", floats=True, algebra="√{0}",
-       c="sqrt({0})", onnx="Sqrt", samples=within(0.3, 4))  # fmt: skip
+@unary(ufunc="sqrt", vjp=[lambda g, out, x: g / (out * 2)], saves="out", floats=True,
+       algebra="√{0}", c="sqrt({0})", onnx="Sqrt", samples=within(0.3, 4))  # fmt: skip
 def sqrt(xp: XP, x: Array) -> Array:
     """Square root, √x."""
     return xp.sqrt(x)
@@ -204,8 +211,8 @@ def cos(xp: XP, x: Array) -> Array:
     return xp.cos(x)
 
 
-@unary(ufunc="tanh", vjp=[lambda g, out, x: g * (1 - out * out)], saves="out", floats=True, algebra="tanh({0})",
-       c="tanh({0})", onnx="Tanh", samples=within(-3, 3))  # fmt: skip
+@unary(ufunc="tanh", vjp=[lambda g, out, x: g * (1 - out * out)], saves="out", floats=True,
+       algebra="tanh({0})", c="tanh({0})", onnx="Tanh", samples=within(-3, 3))  # fmt: skip
 def tanh(xp: XP, x: Array) -> Array:
     """Hyperbolic tangent, (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ), between −1 and 1."""
     return xp.tanh(x)
@@ -237,8 +244,8 @@ def erf(xp: XP, x: Array) -> Array:
 
 @binary(ufunc="maximum",
     vjp=[
-        lambda g, out, x, y: where(greater(x, y), g, where(equal(x, y), g * 0.5, 0.0)),
-        lambda g, out, x, y: where(greater(y, x), g, where(equal(x, y), g * 0.5, 0.0)),
+        lambda g, out, x, y: where(gt(x, y), g, where(eq(x, y), g * 0.5, 0.0)),
+        lambda g, out, x, y: where(gt(y, x), g, where(eq(x, y), g * 0.5, 0.0)),
     ],
     saves="x y", algebra="max({0}, {1})", c="{0} > {1} ? {0} : {1}", onnx="Max",
     samples=pairs(-1.7, 2.2), error_samples=misfits("maximum"),
@@ -250,8 +257,8 @@ def maximum(xp: XP, x: Array, y: Array) -> Array:
 
 @binary(ufunc="minimum",
     vjp=[
-        lambda g, out, x, y: where(less(x, y), g, where(equal(x, y), g * 0.5, 0.0)),
-        lambda g, out, x, y: where(less(y, x), g, where(equal(x, y), g * 0.5, 0.0)),
+        lambda g, out, x, y: where(lt(x, y), g, where(eq(x, y), g * 0.5, 0.0)),
+        lambda g, out, x, y: where(lt(y, x), g, where(eq(x, y), g * 0.5, 0.0)),
     ],
     saves="x y", algebra="min({0}, {1})", c="{0} < {1} ? {0} : {1}", onnx="Min",
     samples=pairs(-1.7, 2.2), error_samples=misfits("minimum"),
@@ -264,67 +271,77 @@ def minimum(xp: XP, x: Array, y: Array) -> Array:
 # ---- comparisons (no gradient) ----
 
 
-@binary(ufunc="equal", dtype="bool", algebra="{0} = {1}", c="{0} == {1}", onnx="Equal", samples=pairs())
-def equal(xp: XP, x: Array, y: Array) -> Array:
+@binary(ufunc="equal", dtype="bool", algebra="{0} = {1}", c="{0} == {1}", onnx="Equal",
+        samples=pairs())  # fmt: skip
+def eq(xp: XP, x: Array, y: Array) -> Array:
     """Whether x = y."""
     return xp.equal(x, y)
 
 
 @binary(ufunc="not_equal", dtype="bool", algebra="{0} ≠ {1}", c="{0} != {1}", samples=pairs())
-def not_equal(xp: XP, x: Array, y: Array) -> Array:
+def ne(xp: XP, x: Array, y: Array) -> Array:
     """Whether x ≠ y."""
     return xp.not_equal(x, y)
 
 
-@binary(ufunc="greater", dtype="bool", algebra="{0} > {1}", c="{0} > {1}", onnx="Greater", samples=pairs())
-def greater(xp: XP, x: Array, y: Array) -> Array:
+@binary(ufunc="greater", dtype="bool", algebra="{0} > {1}", c="{0} > {1}", onnx="Greater",
+        samples=pairs())  # fmt: skip
+def gt(xp: XP, x: Array, y: Array) -> Array:
     """Whether x > y."""
     return xp.greater(x, y)
 
 
-@binary(ufunc="greater_equal", dtype="bool", algebra="{0} ≥ {1}", c="{0} >= {1}", onnx="GreaterOrEqual", samples=pairs())
-def greater_equal(xp: XP, x: Array, y: Array) -> Array:
+@binary(ufunc="greater_equal", dtype="bool", algebra="{0} ≥ {1}", c="{0} >= {1}",
+        onnx="GreaterOrEqual", samples=pairs())  # fmt: skip
+def ge(xp: XP, x: Array, y: Array) -> Array:
     """Whether x ≥ y."""
     return xp.greater_equal(x, y)
 
 
-@binary(ufunc="less", dtype="bool", algebra="{0} < {1}", c="{0} < {1}", onnx="Less", samples=pairs())
-def less(xp: XP, x: Array, y: Array) -> Array:
+@binary(ufunc="less", dtype="bool", algebra="{0} < {1}", c="{0} < {1}", onnx="Less",
+        samples=pairs())  # fmt: skip
+def lt(xp: XP, x: Array, y: Array) -> Array:
     """Whether x < y."""
     return xp.less(x, y)
 
 
-@binary(ufunc="less_equal", dtype="bool", algebra="{0} ≤ {1}", c="{0} <= {1}", onnx="LessOrEqual", samples=pairs())
-def less_equal(xp: XP, x: Array, y: Array) -> Array:
+@binary(ufunc="less_equal", dtype="bool", algebra="{0} ≤ {1}", c="{0} <= {1}", onnx="LessOrEqual",
+        samples=pairs())  # fmt: skip
+def le(xp: XP, x: Array, y: Array) -> Array:
     """Whether x ≤ y."""
     return xp.less_equal(x, y)
 
 
-@binary(ufunc="logical_and", dtype="bool", algebra="{0} ∧ {1}", c="{0} && {1}", onnx="And", samples=pairs())
+@binary(ufunc="logical_and", dtype="bool", algebra="{0} ∧ {1}", c="{0} && {1}", onnx="And",
+        samples=pairs())  # fmt: skip
 def logical_and(xp: XP, x: Array, y: Array) -> Array:
     """Whether x and y are both true (not zero)."""
     return xp.logical_and(x, y)
 
 
-@binary(ufunc="logical_or", dtype="bool", algebra="{0} ∨ {1}", c="{0} || {1}", onnx="Or", samples=pairs())
+@binary(ufunc="logical_or", dtype="bool", algebra="{0} ∨ {1}", c="{0} || {1}", onnx="Or",
+        samples=pairs())  # fmt: skip
 def logical_or(xp: XP, x: Array, y: Array) -> Array:
     """Whether x or y is true (not zero)."""
     return xp.logical_or(x, y)
 
 
-@unary(ufunc="logical_not", dtype="bool", algebra="¬{0}", c="!{0}", onnx="Not", samples=within(-1, 1))
+@unary(ufunc="logical_not", dtype="bool", algebra="¬{0}", c="!{0}", onnx="Not",
+       samples=within(-1, 1))  # fmt: skip
 def logical_not(xp: XP, x: Array) -> Array:
     """Whether x is false (zero)."""
     return xp.logical_not(x)
 
 
-@unary(ufunc="isfinite", dtype="bool", algebra="finite({0})", c="isfinite({0})", samples=within(-1, 1))
+@unary(ufunc="isfinite", dtype="bool", algebra="finite({0})", c="isfinite({0})",
+       samples=within(-1, 1))  # fmt: skip
 def isfinite(xp: XP, x: Array) -> Array:
     """Whether x is neither infinite nor NaN."""
     return xp.isfinite(x)
 
 
-@unary(ufunc="isnan", dtype="bool", algebra="nan({0})", c="isnan({0})", onnx="IsNaN", samples=within(-1, 1))
+@unary(ufunc="isnan", dtype="bool", algebra="nan({0})", c="isnan({0})", onnx="IsNaN",
+       samples=within(-1, 1))  # fmt: skip
 def isnan(xp: XP, x: Array) -> Array:
     """Whether x is not a number."""
     return xp.isnan(x)
@@ -336,10 +353,10 @@ def isnan(xp: XP, x: Array) -> Array:
 class _Where(Elementwise):
     """`where` alone has a condition in front of the operands that are promoted."""
 
-    def __call__(self, condition: Any, input: Any, other: Any) -> Tensor:  # type: ignore[override]
+    def __call__(self, condition: Any, input: Any, other: Any) -> Tensor:
         """Take from `input` where the condition holds and from `other` elsewhere."""
         if not isinstance(condition, Value) or condition._data.dtype.kind != "b":
-            condition = not_equal(condition, 0)
+            condition = ne(condition, 0)
         if not (
             isinstance(input, Value) and input._data.dtype.kind == "f" and type(other) is float
         ):
@@ -386,5 +403,5 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     if min is None and max is None:
         raise ArgumentError("clamp: neither min nor max is given", fix="x.clamp(min=0)")
     if min is not None:
-        input = where(less(input, min), min, input)
-    return input if max is None else where(greater(input, max), max, input)
+        input = where(lt(input, min), min, input)
+    return input if max is None else where(gt(input, max), max, input)

@@ -27,6 +27,11 @@ from streetlight.ops.samples import numbers
 if TYPE_CHECKING:
     from streetlight.tensor import Tensor
 
+__all__ = [
+    "argsort", "gather", "index_select", "masked_fill", "masked_select", "scatter_add", "sort",
+    "topk",
+]  # fmt: skip
+
 HERE = "tensor"  # stands in an index for the place of the next index tensor
 
 

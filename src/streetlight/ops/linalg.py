@@ -22,6 +22,10 @@ from streetlight.ops.samples import calls, numbers
 if TYPE_CHECKING:
     from streetlight.tensor import Tensor
 
+__all__ = [
+    "dot", "einsum", "matmul", "outer",
+]  # fmt: skip
+
 
 def _product_shape(x: Any, y: Any) -> Shape:
     if x.ndim < 2 or y.ndim < 2 or x.shape[-1] != y.shape[-2]:

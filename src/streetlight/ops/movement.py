@@ -27,6 +27,11 @@ from streetlight.ops.samples import calls, numbers
 if TYPE_CHECKING:
     from streetlight.tensor import Tensor
 
+__all__ = [
+    "cat", "chunk", "expand", "flatten", "flip", "narrow", "pad", "permute", "reshape", "split",
+    "squeeze", "stack", "transpose", "unsqueeze",
+]  # fmt: skip
+
 Index = tuple[Any, ...]  # of int, slice, None and Ellipsis
 
 

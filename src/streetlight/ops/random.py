@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,12 @@ from streetlight.device import Array
 from streetlight.ops.registry import Sample, Shape, primitive
 from streetlight.random import Generator
 
-_samples = lambda **more: lambda: [  # noqa: E731
-    Sample((), {"shape": shape, "generator": Generator(), "dtype": dtypes.float64, **more})
-    for shape in ((), (3,), (2, 3), (0,))
-]
+
+def _samples(**more: Any) -> Callable[[], list[Sample]]:
+    return lambda: [
+        Sample((), {"shape": shape, "generator": Generator(), "dtype": dtypes.float64, **more})
+        for shape in ((), (3,), (2, 3), (0,))
+    ]
 
 
 @primitive(shape=lambda shape, **_: shape, dtype="attribute", algebra="uniform",

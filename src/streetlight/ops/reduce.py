@@ -10,13 +10,18 @@ from streetlight import dtypes
 from streetlight.device import Array
 from streetlight.errors import DTypeError, IndexOutOfRangeError
 from streetlight.ops.dims import Dim, many_dims, one_dim, reduced_shape
-from streetlight.ops.elementwise import equal, exp, mul, sqrt, where
+from streetlight.ops.elementwise import eq, exp, mul, sqrt, where
 from streetlight.ops.movement import _pad, expand, flip, narrow, reshape
 from streetlight.ops.registry import ErrorSample, Sample, cast, primitive
 from streetlight.ops.samples import numbers
 
 if TYPE_CHECKING:
     from streetlight.tensor import Tensor
+
+__all__ = [
+    "all", "amax", "amin", "any", "argmax", "argmin", "cumsum", "logsumexp", "max", "mean",
+    "min", "norm", "prod", "std", "sum", "var",
+]  # fmt: skip
 
 Dims = tuple[int, ...]
 
@@ -58,7 +63,7 @@ def _sum(xp: Any, x: Array, dims: Dims, keepdim: bool) -> Array:
 
 def _extreme_gradient(g: Any, out: Any, x: Any, dims: Dims, keepdim: bool) -> Tensor:
     """Share the gradient among the elements that equal the extreme."""
-    mask = cast(equal(x, _restore(out, x, dims, keepdim)), dtype=x.dtype)
+    mask = cast(eq(x, _restore(out, x, dims, keepdim)), dtype=x.dtype)
     return mask / _sum(mask, dims=dims, keepdim=True) * _restore(g, x, dims, keepdim)
 
 
@@ -130,7 +135,7 @@ def _prod(xp: Any, x: Array, dim: int, keepdim: bool) -> Array:
 
 
 def _logsumexp_gradient(g: Any, out: Any, x: Any, dims: Dims, keepdim: bool) -> Tensor:
-    finite = where(equal(out, -math.inf), 0.0, out)
+    finite = where(eq(out, -math.inf), 0.0, out)
     return exp(x - _restore(finite, x, dims, keepdim)) * _restore(g, x, dims, keepdim)
 
 
@@ -207,7 +212,8 @@ def var(input: Tensor, dim: Dim = None, correction: int = 1, keepdim: bool = Fal
     dims = many_dims("var", dim, input.ndim)
     count = math.prod(input.shape[d] for d in dims)
     centred = input - mean(input, dims or None, True)
-    return _sum(centred * centred, dims=dims, keepdim=keepdim) / float(max(count - correction, 0))
+    total = _sum(centred * centred, dims=dims, keepdim=keepdim)
+    return total / float(count - correction if count > correction else 0)
 
 
 def std(input: Tensor, dim: Dim = None, correction: int = 1, keepdim: bool = False) -> Tensor:
@@ -225,7 +231,7 @@ def norm(input: Tensor, p: float = 2.0, dim: Dim = None, keepdim: bool = False) 
         return _sum(input.abs(), dims=dims, keepdim=keepdim)
     power = input * input if p == 2 else input.abs() ** p
     total = _sum(power, dims=dims, keepdim=keepdim)
-    zero = equal(total, 0)
+    zero = eq(total, 0)
     return where(zero, 0.0, where(zero, 1.0, total) ** (1.0 / p))
 
 
@@ -312,10 +318,9 @@ def cumsum(input: Tensor, dim: int) -> Tensor:
 
 def all(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Whether all elements are true (not zero)."""
-    return equal(sum(equal(input, 0), dim, keepdim), 0)
+    return eq(sum(eq(input, 0), dim, keepdim), 0)
 
 
 def any(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Whether any element is true (not zero)."""
     return sum(input != 0, dim, keepdim) > 0
-

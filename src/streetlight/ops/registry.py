@@ -178,7 +178,9 @@ class Op:
             dtype = np.dtype(self.dtype)
         return self.shape(*inputs, **attributes), dtype
 
-    def refuse(self, inputs: tuple[Any, ...], attributes: dict[str, Any], error: Exception) -> NoReturn:
+    def refuse(
+        self, inputs: tuple[Any, ...], attributes: dict[str, Any], error: Exception
+    ) -> NoReturn:
         """Say in our own words why the array library refused this call."""
         device.module_of(*(i._data for i in inputs if isinstance(i, Value)))
         self.shape(*inputs, **attributes)
@@ -230,7 +232,9 @@ class Elementwise(Op):
         facts: the other arguments of Op.
     """
 
-    def __init__(self, forward: Callable[..., Array], *, floats: bool = False, **facts: Any) -> None:
+    def __init__(
+        self, forward: Callable[..., Array], *, floats: bool = False, **facts: Any
+    ) -> None:
         name = forward.__name__.strip("_")
         super().__init__(forward, shape=functools.partial(broadcast_shape, name), **facts)
         self.floats = floats
@@ -266,7 +270,7 @@ class Elementwise(Op):
 class UnaryOp(Elementwise):
     """An elementwise operation of one input, callable as function and as Tensor method."""
 
-    def __call__(self, input: Any) -> Tensor:  # type: ignore[override]
+    def __call__(self, input: Any) -> Tensor:
         """Apply the operation to each element of `input`."""
         if not isinstance(input, Value) or (self.floats and input._data.dtype.kind != "f"):
             (input,) = self.promote(input)
@@ -281,7 +285,7 @@ class UnaryOp(Elementwise):
 class BinaryOp(Elementwise):
     """An elementwise operation of two inputs, either of which may be a Python number."""
 
-    def __call__(self, input: Any, other: Any) -> Tensor:  # type: ignore[override]
+    def __call__(self, input: Any, other: Any) -> Tensor:
         """Apply the operation to each pair of elements of `input` and `other`."""
         if type(other) in _NUMBERS:
             fits = isinstance(input, Value) and input._data.dtype.kind == "f"

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from streetlight.creation import from_numpy, tensor
 from streetlight.errors import DataError, IndexOutOfRangeError
 from streetlight.ops import stack
-from streetlight.creation import from_numpy, tensor
 from streetlight.tensor import Tensor
 
 

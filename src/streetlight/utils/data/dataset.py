@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from streetlight.creation import from_numpy
 from streetlight.errors import ArgumentError, DataError, IndexOutOfRangeError
 from streetlight.random import Generator, default_generator
-from streetlight.creation import from_numpy
 from streetlight.tensor import Tensor
 from streetlight.utils.data.collate import fetch_batch
 
