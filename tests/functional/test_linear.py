@@ -36,6 +36,16 @@ def test_linear_of_too_few_dimensions(shape, weight):
         F.linear(sl.zeros(shape), sl.zeros(weight))
 
 
+@pytest.mark.parametrize(
+    "given", [[1.0, 2.0], np.ones(2), sl.tensor([1, 2]), sl.ones(2, dtype=sl.float64)]
+)
+def test_linear_wants_a_tensor_of_the_dtype_of_the_weight(given):
+    words = "linear: the input is not a tensor of the weight's dtype"
+    with pytest.raises(DTypeError, match=words) as caught:
+        F.linear(given, sl.ones(3, 2))
+    assert "a float32 tensor" in str(caught.value)
+
+
 def test_linear_bias_of_another_length():
     words = r"linear: bias is \(3,\), but weight gives 2 outputs"
     with pytest.raises(ShapeError, match=words):
@@ -69,8 +79,10 @@ def test_embedding_padding_is_a_row(padding):
 
 
 def test_embedding_wants_integers_and_a_table():
-    with pytest.raises(DTypeError, match="embedding: each index is an integer, not float32"):
+    with pytest.raises(DTypeError, match="embedding: each index is an integer, in a tensor"):
         F.embedding(sl.tensor([1.0]), sl.zeros(3, 2))
+    with pytest.raises(DTypeError, match="embedding: each index is an integer, in a tensor"):
+        F.embedding([1], sl.zeros(3, 2))
     with pytest.raises(ShapeError, match="embedding: the table has 1 dimensions"):
         F.embedding(sl.tensor([1]), sl.zeros(3))
 
@@ -98,7 +110,7 @@ def test_one_hot_names_a_wrong_label(labels, classes):
 def test_one_hot_needs_labels_and_integers():
     with pytest.raises(ArgumentError, match="the number of classes cannot be found"):
         F.one_hot(sl.zeros(0, dtype=sl.int64))
-    with pytest.raises(DTypeError, match="one_hot: each label is an integer, not float32"):
+    with pytest.raises(DTypeError, match="one_hot: each label is an integer, in a tensor"):
         F.one_hot(sl.zeros(2))
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import streetlight as sl
 import streetlight.nn.functional as F
-from streetlight.errors import ArgumentError, ShapeError
+from streetlight.errors import ArgumentError, DTypeError, ShapeError
 
 SHAPES = [(), (1,), (6,), (3, 5), (2, 1, 4), (0, 3)]
 REDUCTIONS = ["mean", "sum", "none"]
@@ -166,3 +166,16 @@ def test_kl_div_batchmean_of_a_single_number():
 def test_kl_div_names_shapes_that_do_not_pair():
     with pytest.raises(ShapeError, match=r"kl_div: input .* do not pair up"):
         F.kl_div(sl.zeros(3, 1), sl.zeros(3))
+
+
+@pytest.mark.parametrize("target", [1.0, [1.0], np.ones(1, dtype=np.float32)])
+@pytest.mark.parametrize(
+    "loss",
+    [F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss, F.kl_div, F.binary_cross_entropy,
+     F.binary_cross_entropy_with_logits, F.cross_entropy, F.nll_loss],
+)  # fmt: skip
+def test_losses_want_tensors(loss, target):
+    words = f"{loss.__name__}: Tensor and {type(target).__name__} are not both tensors"
+    with pytest.raises(DTypeError, match=words) as caught:
+        loss(sl.ones(1), target)
+    assert "sl.tensor(data)" in str(caught.value)

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 import streetlight as sl
 import streetlight.nn.functional as F
-from streetlight.errors import ArgumentError, ShapeError
+from streetlight.errors import ArgumentError, DTypeError, ShapeError
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,12 @@ def test_layer_norm_does_not_see_shift_and_scale(array, shift, scale):
 def test_norms_of_other_shapes(call, words):
     with pytest.raises(ShapeError, match=words):
         call(sl.zeros(2, 3))
+
+
+@pytest.mark.parametrize("name", ["layer_norm", "rms_norm"])
+def test_norms_want_fractions(name):
+    with pytest.raises(DTypeError, match="int64 has no fractions"):
+        getattr(F, name)(sl.tensor([[1, 2]]), (2,))
 
 
 BATCHES = [(4, 3), (2, 1), (5, 3, 2), (1, 2, 3), (2, 3, 4, 5), (2, 3, 2, 2, 2)]

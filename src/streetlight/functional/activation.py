@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from streetlight import ops
 from streetlight.errors import ArgumentError
-from streetlight.ops import where
 
 if TYPE_CHECKING:
     from streetlight.dtypes import DType
@@ -22,7 +22,7 @@ def relu(input: Tensor) -> Tensor:
     >>> F.relu(sl.tensor([-1.0, 0.0, 2.0])).tolist()
     [0.0, 0.0, 2.0]
     """
-    return input.relu()
+    return ops.relu(input)
 
 
 def tanh(input: Tensor) -> Tensor:
@@ -34,7 +34,7 @@ def tanh(input: Tensor) -> Tensor:
     >>> F.tanh(sl.tensor([0.0, 100.0])).tolist()
     [0.0, 1.0]
     """
-    return input.tanh()
+    return ops.tanh(input)
 
 
 def sigmoid(input: Tensor) -> Tensor:
@@ -46,7 +46,7 @@ def sigmoid(input: Tensor) -> Tensor:
     >>> F.sigmoid(sl.tensor([0.0, 100.0])).tolist()
     [0.5, 1.0]
     """
-    return input.sigmoid()
+    return ops.sigmoid(input)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
@@ -59,7 +59,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     >>> F.leaky_relu(sl.tensor([-2.0, 3.0]), 0.5).tolist()
     [-1.0, 3.0]
     """
-    return where(input > 0, input, input * negative_slope)
+    return ops.where(input > 0, input, input * negative_slope)
 
 
 def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
@@ -77,7 +77,7 @@ def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     positive = input > 0
     # The branch not taken must stay finite, or its gradient, 0 times infinity, is NaN.
     below = input.masked_fill(positive, 0.0).expm1()
-    return where(positive, input, below if alpha == 1.0 else below * alpha)
+    return ops.where(positive, input, below if alpha == 1.0 else below * alpha)
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
@@ -136,7 +136,7 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     scaled = input if beta == 1.0 else input * beta
     straight = scaled > threshold
     bend = scaled.masked_fill(straight, 0.0).exp().log1p()
-    return where(straight, input, bend if beta == 1.0 else bend / beta)
+    return ops.where(straight, input, bend if beta == 1.0 else bend / beta)
 
 
 def softmax(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from streetlight.errors import DTypeError, IndexOutOfRangeError, ShapeError, StreetlightError
 from streetlight.functional.activation import below_the_largest, log_softmax
-from streetlight.functional.loss import not_in_range, reduce
+from streetlight.functional.checks import check_tensors, not_in_range
+from streetlight.functional.loss import reduce
 
 if TYPE_CHECKING:
     from streetlight.tensor import Tensor
@@ -29,6 +30,7 @@ def nll_loss(
     >>> F.nll_loss(sl.tensor([[-1.0, -2.0], [-3.0, -4.0]]), sl.tensor([1, 0])).item()
     2.5
     """
+    check_tensors("nll_loss", input, target)
     dim = _class_dim("nll_loss", input, target)
     return _label_loss(input, 0.0, dim, target, weight, ignore_index, reduction)
 
@@ -69,6 +71,7 @@ def cross_entropy(
     """
     if not 0.0 <= label_smoothing <= 1.0:
         raise not_in_range("cross_entropy", "label_smoothing", label_smoothing, "0 to 1")
+    check_tensors("cross_entropy", input, target)
     if target.dtype.kind == "f":
         return _soft_label_loss(input, target, weight, ignore_index, reduction, label_smoothing)
     dim = _class_dim("cross_entropy", input, target)

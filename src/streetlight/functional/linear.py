@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streetlight import ops
 from streetlight.creation import arange
 from streetlight.errors import ArgumentError, DTypeError, IndexOutOfRangeError, ShapeError
+from streetlight.ops import linalg, where
 from streetlight.ops.indexing import in_range
+from streetlight.ops.random import bernoulli
 from streetlight.random import default_generator
+from streetlight.tensor import Tensor
 
 if TYPE_CHECKING:
     from streetlight.random import Generator
-    from streetlight.tensor import Tensor
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -25,13 +26,21 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     Raises:
         ShapeError: the sizes do not fit.
+        DTypeError: the input is no tensor, or of another dtype than the weight.
 
     >>> F.linear(sl.tensor([1.0, 2.0]), sl.tensor([[3.0, 4.0]]), sl.tensor([0.5])).tolist()
     [11.5]
     """
+    if not isinstance(input, Tensor) or input.dtype != weight.dtype:
+        raise DTypeError(
+            "linear: the input is not a tensor of the weight's dtype",
+            expected=f"a {weight.dtype} tensor",
+            got={"input": input, "weight": weight},
+            fix=f"sl.tensor(input, dtype=sl.{weight.dtype}), or input.to(sl.{weight.dtype})",
+        )
     if weight.ndim != 2 or input.shape[-1:] != weight.shape[1:]:
-        ops.linear.infer(input, weight)  # raises the error
-    product = ops.linear(input, weight)
+        linalg.linear.infer(input, weight)  # raises the error
+    product = linalg.linear(input, weight)
     if bias is None:
         return product
     if bias.shape != weight.shape[:1]:
@@ -78,7 +87,7 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
     if not -rows <= padding_idx < rows:
         raise _out_of_range("embedding", "padding_idx", padding_idx, rows)
     padding = (input == padding_idx % rows).unsqueeze(-1)
-    return ops.where(padding, found.detach(), found)
+    return where(padding, found.detach(), found)
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
@@ -153,7 +162,7 @@ def dropout(
         )
     if p == 1.0:
         return input * 0.0
-    kept = ops.bernoulli(
+    kept = bernoulli(
         shape=input.shape,
         probability=1.0 - p,
         generator=generator or default_generator,
@@ -165,12 +174,12 @@ def dropout(
 
 def _checked(name: str, what: str, indices: Tensor, size: int) -> Tensor:
     """Return the indices once it is sure that they are integers from 0 to size − 1."""
-    if indices.dtype.kind not in "iu":
+    if not isinstance(indices, Tensor) or indices.dtype.kind not in "iu":
         raise DTypeError(
-            f"{name}: each {what} is an integer, not {indices.dtype}",
-            expected="int64",
+            f"{name}: each {what} is an integer, in a tensor",
+            expected="an int64 tensor",
             got={"input": indices},
-            fix="input.long()",
+            fix="input.long(), or sl.tensor(input)",
         )
     try:
         return in_range(indices, size=size)

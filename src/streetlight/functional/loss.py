@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from streetlight.errors import ArgumentError, ShapeError, StreetlightError
+from streetlight.errors import ShapeError
 from streetlight.functional.activation import softplus
+from streetlight.functional.checks import check_tensors, not_in_range
 from streetlight.ops import where
 from streetlight.ops.registry import broadcast_shape
 
@@ -204,13 +205,15 @@ def _bounded_log(probabilities: Tensor) -> Tensor:
 
 
 def _difference(name: str, input: Tensor, target: Tensor) -> Tensor:
-    if input.shape != target.shape:
-        _check_fits(name, input, target)
+    _check_fits(name, input, target)
     return input - target
 
 
 def _check_fits(name: str, input: Tensor, target: Tensor) -> None:
     """Refuse (N, 1) against (N,): every prediction would be compared with every target."""
+    check_tensors(name, input, target)
+    if input.shape == target.shape:
+        return
     if math.prod(broadcast_shape(name, input, target)) != input.numel():
         raise ShapeError(
             f"{name}: input {tuple(input.shape)} and target {tuple(target.shape)} do not pair up",
@@ -221,6 +224,7 @@ def _check_fits(name: str, input: Tensor, target: Tensor) -> None:
 
 
 def _check_same_shape(name: str, input: Tensor, target: Tensor) -> None:
+    check_tensors(name, input, target)
     if input.shape != target.shape:
         raise ShapeError(
             f"{name}: input is {tuple(input.shape)}, but target is {tuple(target.shape)}",
@@ -228,13 +232,3 @@ def _check_same_shape(name: str, input: Tensor, target: Tensor) -> None:
             got={"input": input, "target": target},
             fix="target.reshape(input.shape), or input.squeeze(-1) for a last size of 1",
         )
-
-
-def not_in_range(name: str, argument: str, value: object, expected: str) -> StreetlightError:
-    """The error for an argument with a value that makes no sense."""
-    return ArgumentError(
-        f"{name}: {argument}={value!r} makes no sense",
-        expected=expected,
-        got={argument: value},
-        fix=f"choose another {argument}",
-    )

@@ -65,7 +65,7 @@ def rms_norm(
     [1.0, 1.0]
     """
     dims = _last_dims("rms_norm", input, normalized_shape, weight)
-    eps = _RESOLUTION[input.dtype.name] if eps is None else eps
+    eps = _RESOLUTION.get(input.dtype.name, 0.0) if eps is None else eps
     size = (input * input).mean(dims, keepdim=True)
     return _scale_and_shift(input * (size + eps).rsqrt(), weight, None)
 
