@@ -252,7 +252,8 @@ class Tensor(Value):
                 dtype = target
         result = self
         if dtype is not None and (wanted := dtypes.as_dtype(dtype)) != self.dtype:
-            result = cast(result, dtype=wanted)
+            source = self if wanted.kind == "f" else self.detach()  # integers have no gradient
+            result = cast(source, dtype=wanted)
         return result if device is None else _moved(result, device)
 
     def cpu(self) -> Tensor:
