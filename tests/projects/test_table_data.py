@@ -46,6 +46,17 @@ def test_numbers_are_standardised_by_the_training_rows_alone():
     assert encoded.dtype == np.float32
 
 
+def test_one_wrong_entry_does_not_flatten_the_others():
+    column = fit(a=[*np.linspace(-1, 1, 200), 1e25])
+    assert 0.5 < column.spread < 0.7
+    assert column.encode(np.array([1e25, -1e25])).tolist() == [[10], [-10]]
+
+
+def test_a_rare_value_keeps_its_spread():
+    column = fit(a=[0] * 399 + [1])
+    assert column.spread == pytest.approx(np.sqrt(399) / 400)
+
+
 def test_gaps_become_the_median_and_a_flag():
     column = fit(a=[1, "", 3, 11, "NA"])
     assert (column.median, column.mean, column.gaps, column.width) == (3.0, 5.0, True, 2)

@@ -228,8 +228,9 @@ def _announce(ready: Prepared, run: RunFolder, steps: int, options: RunOptions) 
     target, split, encoding = ready.encoding.target, ready.split, ready.encoding
     what = f"{len(target.classes)} classes" if target.classes else "a number"
     seconds = run.settings["epochs"] * (0.01 + 5e-4 * steps + 5e-6 * len(split.train))
+    count = f"{len(encoding.columns)} {'columns' if len(encoding.columns) > 1 else 'column'}"
     options.say(
-        f"Learning {target.name!r} from {len(encoding.columns)} columns of {ready.table.path.name} "
+        f"Learning {target.name!r} from {count} of {ready.table.path.name} "
         f"on the CPU: {len(ready.table):,} rows, at most about {ceil(seconds)} s."
     )
     options.say(f"  target       {what}, since the column holds {target.why}")
@@ -267,5 +268,7 @@ def _finish(
     finish_run(run, trainer, kept, title, measures, (1, ready.inputs.shape[1]))
     leave_pictures(run, ready.table, rows, outcome, lost)
     options.say("\n".join(["", *outcome.tell()]))
-    options.say(f"what counts most: {', '.join(list(lost)[:3])}")
+    if not outcome.hopeless:
+        most = [name for name, loss in lost.items() if loss > 0][:3]
+        options.say(f"what counts most: {', '.join(most)}")
     options.say(f"all of it lies in {run.path}")

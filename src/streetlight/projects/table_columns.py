@@ -1,9 +1,10 @@
 """The columns of a table as a network can take them, and how each of them is encoded.
 
 A number is standardised, x = (value - mean) / spread, and held within 10 spreads of the mean; a
-missing one becomes the median and raises a flag beside it. A text of few values becomes one input
-per value (one-hot); a text of many values becomes the number of a row in an embedding table. All of
-it is fitted on the training rows alone.
+missing one becomes the median and raises a flag beside it. The outermost hundredth at either end is
+drawn in before mean and spread are taken, so that one wrong entry does not flatten all others.
+A text of few values becomes one input per value (one-hot); a text of many values becomes the number
+of a row in an embedding table. All of it is fitted on the training rows alone.
 """
 
 from __future__ import annotations
@@ -151,13 +152,14 @@ def _fit_numbers(name: str, values: NDArray[np.float64], train: NDArray[np.int64
     if not len(present):
         return "empty"
     gaps = len(present) < len(shown)
-    spread = float(present.std())
-    if spread == 0 and not gaps:
+    if present.min() == present.max() and not gaps:
         return f"always {label(present[0])}"
     if not gaps and _numbers_rows(name, values):
         return "numbers the rows"
-    mean, median = float(present.mean()), float(np.median(present))
-    return NumberColumn(name, median, mean, spread or 1.0, gaps)
+    inner = np.clip(present, *np.quantile(present, [0.01, 0.99], method="nearest"))
+    inner = inner if inner.std() else present
+    mean, median = float(inner.mean()), float(np.median(present))
+    return NumberColumn(name, median, mean, float(inner.std()) or 1.0, gaps)
 
 
 def _fit_texts(name: str, texts: list[str], train: NDArray[np.int64]) -> Column | str:

@@ -17,13 +17,13 @@ from streetlight.projects.run_folder import RunFolder
 from streetlight.projects.table_data import Encoding
 from streetlight.projects.table_file import Table
 from streetlight.projects.table_pictures import shorten
-from streetlight.projects.table_result import Outcome, answers, softmax
+from streetlight.projects.table_result import Outcome, answers, brief, softmax
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_CLASSES, MOST_LISTED, WORST_DRAWN, VALUES_DRAWN, ROWS_PRINTED = 25, 1_000, 12, 4, 10
-NARROWEST = 7.4
+NARROWEST, LONG_NUMBER = 7.4, 8
 
 
 def leave_pictures(
@@ -47,7 +47,7 @@ def leave_pictures(
         figure = _confusion(outcome, f"{target}: {outcome.score:.1%} of {len(rows):,} are right")
         pictures.save_figure(figure, run.path / "confusion.png")
     else:
-        title = f"{target}: R² {outcome.score:.2f}, off by {outcome.error:.3g} on average"
+        title = f"{target}: R² {outcome.score:.2f}, off by {brief(outcome.error)} on average"
         figure = table_pictures.predicted_against_true(outcome.said, outcome.true, target, title)
         pictures.save_figure(figure, run.path / "predicted-against-true.png")
     measure = "accuracy" if outcome.encoding.target.classes else "R²"
@@ -118,12 +118,11 @@ def _mistakes(
 
     shown = important[:VALUES_DRAWN]
     places = [headings.index(name, 4) for name in shown]
-    drawn = [
-        [line, f"{name} ({float(measure):.0%})" if classes else brief(name), brief(right)]
-        + [brief(record[place]) for place in places]
-        for record in records[:WORST_DRAWN]
-        for line, name, right, measure in [record[:4]]
-    ]
+    drawn = []
+    for record in records[:WORST_DRAWN]:
+        line, name, right, measure = record[:4]
+        told = f"{name} ({float(measure):.0%})" if classes else _shown(name)
+        drawn.append([line, told, *map(_shown, [right, *(record[place] for place in places)])])
     title = f"The {len(drawn)} held-out rows that are farthest off"
     if classes:
         title = f"{int((outcome.said != outcome.true).sum()):,} of {len(rows):,} rows are wrong"
@@ -134,14 +133,10 @@ def _mistakes(
     pictures.save_figure(figure, run.path / "mistakes.png")
 
 
-def brief(text: str) -> str:
-    """A number with four digits at most, any other text as it is.
-
-    >>> brief("-0.0256065714"), brief("12 kg")
-    ('−0.02561', '12 kg')
-    """
+def _shown(text: str) -> str:
+    """A field of a table as it is drawn: long numbers brief, all else as it is."""
     try:
-        return f"{float(text):.4g}".replace("-", "−")
+        return brief(float(text)) if len(text) > LONG_NUMBER else text
     except ValueError:
         return text
 

@@ -90,7 +90,8 @@ class Outcome:
             luck = float(np.mean(np.abs(self.true - guess)))
             lines = [
                 f"R² {self.score:.3f} on {rows} (1 is perfect, 0 is guessing)",
-                f"off by {self.error:.4g} on average; always saying {guess:.4g}: {luck:.4g}",
+                f"off by {brief(self.error)} on average; "
+                f"always saying {brief(guess)}: {brief(luck)}",
             ]
         if self.hopeless:
             lines.append(
@@ -130,6 +131,16 @@ class Outcome:
         if not len(wrong):
             return np.argsort(sure, kind="stable")
         return wrong[np.argsort(-sure[wrong], kind="stable")]
+
+
+def brief(number: float) -> str:
+    """A number with four digits that count, and without an exponent where it can be read so.
+
+    >>> brief(32031.4), brief(-0.0256065714), brief(3.0), brief(1e-9)
+    ('32,031', '−0.02561', '3', '1e−09')
+    """
+    text = f"{number:,.0f}" if 1e3 <= abs(number) < 1e12 else f"{number:.4g}"
+    return text.replace("-", "−")
 
 
 def softmax(logits: Floats) -> Floats:
