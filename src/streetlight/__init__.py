@@ -1,6 +1,7 @@
 """Streetlight: deep learning you can see through, with PyTorch's names on NumPy's arrays."""
 
 from streetlight import autograd as autograd
+from streetlight import cuda as cuda
 from streetlight import datasets as datasets
 from streetlight import eager as eager  # carries out operations from here on
 from streetlight import errors as errors
@@ -23,6 +24,7 @@ from streetlight.autograd import (
     set_grad_enabled as set_grad_enabled,
 )
 from streetlight.creation import *  # noqa: F403
+from streetlight.devices import device as device
 from streetlight.dtypes import *  # noqa: F403
 from streetlight.interop import load as load
 from streetlight.interop import load_metadata as load_metadata

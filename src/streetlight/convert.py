@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from streetlight import device, dtypes
-from streetlight.device import Array
+from streetlight import devices, dtypes
+from streetlight.devices import Array
 from streetlight.errors import DTypeError, ShapeError
 from streetlight.ops.registry import Value
 
@@ -25,7 +25,7 @@ def as_array(data: Any) -> Array:
         return data._data
     if not hasattr(data, "__array__") and not hasattr(data, "dtype"):
         return _from_python(data)
-    array = data if device.device_of(data) == "cuda" else np.asarray(data)
+    array = data if devices.device_of(data) == "cuda" else np.asarray(data)
     dtype = dtypes.as_dtype(array.dtype)
     return array if dtype == array.dtype else array.astype(dtype)
 

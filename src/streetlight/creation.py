@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from streetlight import device as devices
-from streetlight import dtypes, ops
+from streetlight import devices, dtypes, ops
 from streetlight.convert import as_array
 from streetlight.errors import ArgumentError, DTypeError
 from streetlight.ops.dims import as_shape

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from streetlight import device
+from streetlight import devices
 from streetlight.autograd import record, refresh, tick
 from streetlight.ops.registry import Context, Op, context
 from streetlight.tensor import Tensor
@@ -23,7 +23,7 @@ def evaluate(op: Op, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Ten
     arrays = []
     for x in inputs:
         arrays.append(x._data if isinstance(x, Tensor) else x)
-    kernel = op.kernel if device.cupy is None else op.kernel_for(arrays)
+    kernel = op.kernel if devices.cupy is None else op.kernel_for(arrays)
     try:
         result = context.run(kernel, *arrays, **attributes)
     except (ValueError, TypeError, IndexError) as error:

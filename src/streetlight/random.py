@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from streetlight.device import Array
+from streetlight.devices import Array
 from streetlight.errors import ArgumentError, FileFormatError
 
 _INITIAL_SEED = 0x5EED

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from streetlight import autograd, device, dtypes, inplace, ops
+from streetlight import autograd, devices, dtypes, inplace, ops
 from streetlight.convert import as_array
-from streetlight.device import Array
+from streetlight.devices import Array
 from streetlight.errors import ArgumentError, DeviceError, DTypeError, GradientError
 from streetlight.ops.indexing import getitem
 from streetlight.ops.movement import copy
@@ -95,7 +95,7 @@ class Tensor(Value):
     @property
     def device(self) -> str:
         """Where the numbers lie: "cpu" or "cuda"."""
-        return device.device_of(self._data)
+        return devices.device_of(self._data)
 
     @property
     def is_leaf(self) -> bool:
@@ -156,7 +156,7 @@ class Tensor(Value):
 
     def __repr__(self) -> str:
         numbers = np.array2string(
-            device.move(self._data, "cpu"), precision=4, separator=", ", threshold=1000,
+            devices.move(self._data, "cpu"), precision=4, separator=", ", threshold=1000,
             prefix="tensor(", suppress_small=False,
         )  # fmt: skip
         link = f", grad_fn={self._node}" if self._node else ", requires_grad=True"
@@ -502,14 +502,14 @@ def _wrap(array: Array) -> Tensor:
 
 
 def _moved(tensor: Tensor, where: str) -> Tensor:
-    if device.normalise_device(where) == tensor.device:
+    if devices.device(where) == tensor.device:
         return tensor
     if tensor._node is not None:
         raise GradientError(
             "to: a recorded tensor cannot change its device",
             fix="move the inputs and the model before computing, or x.detach().to(...)",
         )
-    result = _wrap(device.move(tensor._data, where))
+    result = _wrap(devices.move(tensor._data, where))
     result.requires_grad = tensor.requires_grad
     return result
 

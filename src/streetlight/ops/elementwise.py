@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streetlight.device import Array
+from streetlight.devices import Array
 from streetlight.errors import ArgumentError
 from streetlight.ops.erf import error_function
 from streetlight.ops.registry import (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from streetlight.device import Array
+from streetlight.devices import Array
 
 _BELOW_32 = (
     1.128379165881503, -0.3761262690358047, 0.11283597463489861, -0.026854328796183723,

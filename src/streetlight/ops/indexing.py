@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streetlight.device import Array
+from streetlight.devices import Array
 from streetlight.errors import ArgumentError, DTypeError, IndexOutOfRangeError, ShapeError
 from streetlight.ops.dims import one_dim
 from streetlight.ops.elementwise import where

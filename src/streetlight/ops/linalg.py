@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from streetlight import dtypes
-from streetlight.device import Array
+from streetlight.devices import Array
 from streetlight.errors import ArgumentError, ShapeError
 from streetlight.ops.movement import (
     _reshape,

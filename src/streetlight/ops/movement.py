@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streetlight import dtypes
-from streetlight.device import Array
+from streetlight.devices import Array
 from streetlight.errors import ArgumentError, IndexOutOfRangeError, ShapeError
 from streetlight.ops.dims import as_shape, fill_in_size, many_dims, one_dim
 from streetlight.ops.registry import (

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from streetlight import device, dtypes
-from streetlight.device import Array
+from streetlight import devices, dtypes
+from streetlight.devices import Array
 from streetlight.ops.registry import Sample, Shape, primitive
 from streetlight.random import Generator
 
@@ -46,4 +46,4 @@ def bernoulli(
 ) -> Array:
     """1 with the given probability, otherwise 0; one 32-bit word decides each."""
     words = generator.words(int(np.prod(shape))).reshape(shape)
-    return device.move((words < round(probability * 2**32)).astype(dtype), on)
+    return devices.move((words < round(probability * 2**32)).astype(dtype), on)

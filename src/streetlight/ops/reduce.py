@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streetlight import dtypes
-from streetlight.device import Array
+from streetlight.devices import Array
 from streetlight.errors import DTypeError, IndexOutOfRangeError
 from streetlight.ops.dims import Dim, many_dims, one_dim, reduced_shape
 from streetlight.ops.elementwise import eq, exp, mul, sqrt, where

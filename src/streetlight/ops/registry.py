@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 
-from streetlight import device, dtypes
-from streetlight.device import Array
+from streetlight import devices, dtypes
+from streetlight.devices import Array
 from streetlight.errors import ArgumentError, DTypeError, IndexOutOfRangeError, ShapeError
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class Op:
 
     def kernel_for(self, arrays: Sequence[Array]) -> Callable[..., Array]:
         """Return the forward function bound to the array library of `arrays`."""
-        xp = device.module_of(*arrays)
+        xp = devices.module_of(*arrays)
         return self.kernel if xp is np else functools.partial(self.forward, xp)
 
     def infer(self, *inputs: Any, **attributes: Any) -> tuple[Shape, dtypes.DType]:
@@ -182,7 +182,7 @@ class Op:
         self, inputs: tuple[Any, ...], attributes: dict[str, Any], error: Exception
     ) -> NoReturn:
         """Say in our own words why the array library refused this call."""
-        device.module_of(*(i._data for i in inputs if isinstance(i, Value)))
+        devices.module_of(*(i._data for i in inputs if isinstance(i, Value)))
         self.shape(*inputs, **attributes)
         if isinstance(error, IndexError):
             raise IndexOutOfRangeError(f"{self.name}: {error}") from error

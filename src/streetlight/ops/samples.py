@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from streetlight.device import Array
+from streetlight.devices import Array
 from streetlight.errors import DTypeError, ShapeError
 from streetlight.ops.registry import ErrorSample, Sample
 

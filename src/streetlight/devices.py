@@ -17,21 +17,21 @@ Array = Any  # numpy.ndarray or cupy.ndarray: one structural type, two libraries
 cupy: Any = None  # set when the first tensor moves to a CUDA device
 
 
-def normalise_device(device: Any) -> str:
-    """Return the device's plain name, `"cpu"` or `"cuda"`.
+def device(name: Any) -> str:
+    """Return the plain name of a device, `"cpu"` or `"cuda"`: that is all a device is here.
 
     Raises:
         DeviceError: for any other name.
 
-    >>> normalise_device("cpu")
-    'cpu'
+    >>> device("cuda:0")
+    'cuda'
     """
-    name = str(device).split(":")[0]
-    if name not in ("cpu", "cuda"):
+    plain = str(name).split(":")[0]
+    if plain not in ("cpu", "cuda"):
         raise DeviceError(
-            f"there is no device {str(device)!r}", expected='"cpu" or "cuda"', fix='x.to("cpu")'
+            f"there is no device {str(name)!r}", expected='"cpu" or "cuda"', fix='x.to("cpu")'
         )
-    return name
+    return plain
 
 
 def load_cupy() -> Any:
@@ -48,7 +48,7 @@ def load_cupy() -> Any:
         except ImportError as error:
             raise MissingDependencyError(
                 "CUDA tensors need CuPy, which is not installed",
-                fix='python -m pip install "streetlight[cuda]"',
+                fix="python -m pip install cupy-cuda12x",
             ) from error
         try:
             module.cuda.Device(0).use()
@@ -62,7 +62,7 @@ def load_cupy() -> Any:
 
 def array_module(name: str) -> Any:
     """Return the array library of a device: `numpy` for `"cpu"`, `cupy` for `"cuda"`."""
-    return np if normalise_device(name) == "cpu" else load_cupy()
+    return np if device(name) == "cpu" else load_cupy()
 
 
 def module_of(*arrays: Array) -> Any:
@@ -92,9 +92,9 @@ def device_of(array: Array) -> str:
     return "cuda" if cupy is not None and isinstance(array, cupy.ndarray) else "cpu"
 
 
-def move(array: Array, device: str) -> Array:
+def move(array: Array, to: str) -> Array:
     """Return the array on the named device: itself if it is there already, otherwise a copy."""
-    target = normalise_device(device)
+    target = device(to)
     if target == device_of(array):
         return array
     return load_cupy().asarray(array) if target == "cuda" else cupy.asnumpy(array)
