@@ -6,6 +6,7 @@ import pytest
 import streetlight as sl
 from streetlight import nn, optim
 from streetlight.errors import ArgumentError, DataError, UnknownNameError
+from streetlight.random import default_generator
 from streetlight.train import Callback, Metric, Trainer
 from streetlight.utils.data import DataLoader, TensorDataset
 
@@ -105,12 +106,12 @@ def test_models_with_several_inputs():
 def test_evaluate_changes_nothing(problem):
     made = problem.make(metrics=["accuracy", "confusion_matrix"])
     made.model[3].train(False)
-    before = problem.weights(made.model), sl.random.default_generator.state()
+    before = problem.weights(made.model), default_generator.state()
     first = made.trainer.evaluate(made.validation)
     second = made.trainer.evaluate(made.validation)
     assert first.pop("confusion_matrix").tolist() == second.pop("confusion_matrix").tolist()
     assert first == second
-    assert (problem.weights(made.model), sl.random.default_generator.state()) == before
+    assert (problem.weights(made.model), default_generator.state()) == before
     assert made.model.training
     assert not made.model[3].training
 
