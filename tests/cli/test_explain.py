@@ -39,7 +39,7 @@ def test_the_overview_lists_every_code_once():
     ("asked", "words"),
     [
         ("E1001", "there is no error code 'E1001'(.|\n)*did you mean .*E101"),
-        ("ShapeErr", r"did you mean E101"),
+        ("ShapeErr", r"did you mean E101 \(ShapeError\)"),
         ("?!", "streetlight explain lists them all"),
     ],
 )

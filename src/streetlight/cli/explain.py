@@ -37,7 +37,8 @@ def find(code: str) -> type[StreetlightError]:
     asked = code.strip("[] ").lower()
     if asked in known:
         return known[asked]
-    near = {known[match].code: None for match in get_close_matches(asked, known, n=3)}
+    matches = {known[match]: None for match in get_close_matches(asked, known, n=3)}
+    near = [f"{error.code} ({error.__name__})" for error in matches]
     raise UnknownNameError(
         f"there is no error code {code!r}",
         fix=f"did you mean {' or '.join(near)}?" if near else "streetlight explain lists them all",

@@ -90,6 +90,9 @@ def predicted_against_true(
     axes.set_xlim(low - margin, high + margin)
     axes.set_ylim(low - margin, high + margin)
     axes.set_aspect("equal")
+    if high - low >= 1e4:
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlabel(f"true {shorten(target, 40)}", color=GREY)
     axes.set_ylabel("said", color=GREY)
     return figure
