@@ -239,6 +239,7 @@ def test_predictions_are_compared_where_the_target_is_there(trained, capsys):
     assert "and 230 more" in out
     said = [row["good"] for row in rows_of(run.path / "predictions-good.csv")]
     right = np.mean([name == row["good"] for name, row in zip(said, rows_of(file), strict=True)])
+    assert "(rows learnt from may be among them)" in out
     assert f"right for {right:.1%} of 240 rows" in out
 
 

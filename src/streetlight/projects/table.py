@@ -211,6 +211,7 @@ def predict(path: Path, files: list[Path]) -> None:
             known = np.isfinite(values)
             if known.any():
                 outcome = Outcome(encoding, outputs[known], values[known])
+                print("compared with its own target (rows learnt from may be among them):")
                 print(*outcome.tell("rows"), sep="\n")
 
 

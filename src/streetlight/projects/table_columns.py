@@ -22,6 +22,7 @@ from streetlight.projects.table_numbers import read_numbers
 
 MOST_CHOICES = 20
 FARTHEST = 10.0
+NEEDED = "give the table all columns that the network has learnt from"
 
 Raw = NDArray[np.float64] | list[str]
 
@@ -53,7 +54,7 @@ class NumberColumn:
         Raises:
             TableError: the column is not there, or holds text.
         """
-        table.require(self.name)
+        table.require(self.name, NEEDED)
         values, wrong = read_numbers(table, self.name)
         if wrong:
             raise TableError(
@@ -97,7 +98,7 @@ class TextColumn:
 
     def read(self, table: Table) -> list[str]:
         """The texts of this column in another table; a TableError if it is not there."""
-        table.require(self.name)
+        table.require(self.name, NEEDED)
         return table.texts(self.name)
 
     def encode(self, raw: Raw) -> NDArray[np.float32]:

@@ -65,20 +65,20 @@ class Table:
         fields = [text for piece in pieces for text in piece.split(SEPARATOR)]
         return ["" if text.lower() in MISSING else text for text in fields]
 
-    def require(self, name: str) -> None:
-        """Raise a TableError that offers near matches if there is no such column."""
+    def require(self, name: str, fix: str = "name one of its columns") -> None:
+        """Raise a TableError that offers near matches, or else `fix`, for a missing column."""
         if name in self.chunks:
             return
         shown = ", ".join(self.names[:NAMES_SHOWN]) + (", ..." if len(self.names) > 12 else "")
         lowered = {known.lower(): known for known in self.names}
         near = [lowered[match] for match in get_close_matches(name.lower(), lowered, n=3)]
-        fix = "did you mean " + " or ".join(map(repr, near)) + "?" if near else ""
+        fix = "did you mean " + " or ".join(map(repr, near)) + "?" if near else fix
         if sum(_is_number(known) for known in self.names) > len(self.names) / 2:
             fix = "line 1 looks like values: write a line with the names of the columns above it"
         raise TableError(
             f"{self.path} has no column {name!r}",
             expected=f"one of {shown}",
-            fix=fix or "name one of its columns",
+            fix=fix,
         )
 
 
