@@ -29,7 +29,11 @@ from streetlight.dtypes import *  # noqa: F403
 from streetlight.interop import load as load
 from streetlight.interop import load_metadata as load_metadata
 from streetlight.interop import save as save
-from streetlight.ops import *  # noqa: F403
+from streetlight.ops.elementwise import *  # noqa: F403
+from streetlight.ops.indexing import *  # noqa: F403
+from streetlight.ops.linalg import *  # noqa: F403
+from streetlight.ops.movement import *  # noqa: F403
+from streetlight.ops.reduce import *  # noqa: F403
 from streetlight.random import Generator as Generator
 from streetlight.random import initial_seed as initial_seed
 from streetlight.random import manual_seed as manual_seed

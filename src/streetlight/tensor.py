@@ -437,6 +437,7 @@ class Tensor(Value):
     max, min, amax, amin = ops.max, ops.min, ops.amax, ops.amin
     argmax, argmin, all, any = ops.argmax, ops.argmin, ops.all, ops.any
     logsumexp, cumsum = ops.logsumexp, ops.cumsum
+    softmax, log_softmax = ops.softmax, ops.log_softmax
 
     reshape = view = ops.reshape
     flatten, permute, transpose, squeeze = ops.flatten, ops.permute, ops.transpose, ops.squeeze

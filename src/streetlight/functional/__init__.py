@@ -7,11 +7,9 @@ from streetlight.functional.activation import (
     elu,
     gelu,
     leaky_relu,
-    log_softmax,
     relu,
     sigmoid,
     silu,
-    softmax,
     softplus,
     tanh,
 )
@@ -32,6 +30,7 @@ from streetlight.functional.loss import (
     smooth_l1_loss,
 )
 from streetlight.functional.normalisation import batch_norm, layer_norm, normalize, rms_norm
+from streetlight.ops import log_softmax, softmax
 
 __all__ = [
     "batch_norm",

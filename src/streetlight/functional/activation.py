@@ -9,7 +9,6 @@ from streetlight import ops
 from streetlight.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from streetlight.dtypes import DType
     from streetlight.tensor import Tensor
 
 
@@ -137,39 +136,3 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     straight = scaled > threshold
     bend = scaled.masked_fill(straight, 0.0).exp().log1p()
     return ops.where(straight, input, bend if beta == 1.0 else bend / beta)
-
-
-def softmax(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
-    """Turn scores into probabilities: eˣ / Σ eˣ, the sum along `dim`.
-
-    Args:
-        input: any shape; scores, also called logits.
-        dim: the dimension along which the result adds up to 1.
-        dtype: what to turn the input into first.
-
-    >>> F.softmax(sl.tensor([1e4, 1e4]), dim=0).tolist()
-    [0.5, 0.5]
-    """
-    powers = below_the_largest(input, dim, dtype).exp()
-    return powers / powers.sum(dim, keepdim=True)
-
-
-def log_softmax(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
-    """Logarithms of the softmax, safe where log(softmax(x)) is not: x − log Σ eˣ.
-
-    Args:
-        input: any shape; scores, also called logits.
-        dim: the dimension along which the probabilities add up to 1.
-        dtype: what to turn the input into first.
-
-    >>> F.log_softmax(sl.tensor([0.0, -1e4]), dim=0).tolist()
-    [0.0, -10000.0]
-    """
-    shifted = below_the_largest(input, dim, dtype)
-    return shifted - shifted.exp().sum(dim, keepdim=True).log()
-
-
-def below_the_largest(input: Tensor, dim: int, dtype: DType | None = None) -> Tensor:
-    """Scores minus the largest along `dim`: no softmax changes, and no digit of 1e4 is lost."""
-    scores = input if dtype is None else input.to(dtype)
-    return scores - scores.detach().amax(dim, keepdim=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streetlight.errors import DTypeError, IndexOutOfRangeError, ShapeError, StreetlightError
-from streetlight.functional.activation import below_the_largest, log_softmax
 from streetlight.functional.checks import check_tensors, not_in_range
 from streetlight.functional.loss import reduce
+from streetlight.ops.reduce import below_the_largest, log_softmax
 
 if TYPE_CHECKING:
     from streetlight.tensor import Tensor
@@ -75,7 +75,7 @@ def cross_entropy(
     if target.dtype.kind == "f":
         return _soft_label_loss(input, target, weight, ignore_index, reduction, label_smoothing)
     dim = _class_dim("cross_entropy", input, target)
-    scores = below_the_largest(input, dim)
+    scores = below_the_largest("cross_entropy", input, dim)
     total = scores.exp().sum(dim, keepdim=True).log()
     return _label_loss(scores, total, dim, target, weight, ignore_index, reduction, label_smoothing)
 

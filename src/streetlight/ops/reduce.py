@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from streetlight.tensor import Tensor
 
 __all__ = [
-    "all", "amax", "amin", "any", "argmax", "argmin", "cumsum", "logsumexp", "max", "mean",
-    "min", "norm", "prod", "std", "sum", "var",
+    "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "cumsum", "equal",
+    "log_softmax", "logsumexp", "max", "mean", "min", "norm", "prod", "softmax", "std", "sum",
+    "var",
 ]  # fmt: skip
 
 Dims = tuple[int, ...]
@@ -324,3 +325,60 @@ def all(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
 def any(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Whether any element is true (not zero)."""
     return sum(input != 0, dim, keepdim) > 0
+
+
+def softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """Turn scores into probabilities: eˣ / Σ eˣ, the sum along `dim`.
+
+    Args:
+        input: any shape; scores, also called logits.
+        dim: the dimension along which the result adds up to 1.
+        dtype: what to turn the input into first.
+
+    >>> import streetlight as sl
+    >>> softmax(sl.tensor([1e4, 1e4]), dim=0).tolist()
+    [0.5, 0.5]
+    """
+    powers = below_the_largest("softmax", input, dim, dtype).exp()
+    return powers / sum(powers, dim, True)
+
+
+def log_softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """Logarithms of the softmax, safe where log(softmax(x)) is not: x − log Σ eˣ.
+
+    Args:
+        input: any shape; scores, also called logits.
+        dim: the dimension along which the probabilities add up to 1.
+        dtype: what to turn the input into first.
+
+    >>> import streetlight as sl
+    >>> log_softmax(sl.tensor([0.0, -1e4]), dim=0).tolist()
+    [0.0, -10000.0]
+    """
+    shifted = below_the_largest("log_softmax", input, dim, dtype)
+    return shifted - sum(exp(shifted), dim, True).log()
+
+
+def below_the_largest(name: str, input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """Scores minus the largest along `dim`: no softmax changes, and no digit of 1e4 is lost."""
+    scores = input if dtype is None else input.to(dtype)
+    _floating(name, scores)
+    place = (one_dim(name, dim, input.ndim),) if input.ndim else ()
+    _not_empty(name, scores, place)
+    return scores - _amax(scores.detach(), dims=place, keepdim=True)
+
+
+def equal(input: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have the same shape and the same elements."""
+    return input.shape == other.shape and bool(all(eq(input, other)))
+
+
+def allclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> bool:
+    """Whether all elements are nearly equal: |a − b| ≤ atol + rtol · |b|."""
+    near = (input - other).abs() <= other.abs() * rtol + atol
+    near = near | eq(input, other)
+    if equal_nan:
+        near = near | (input.isnan() & other.isnan())
+    return bool(all(near))

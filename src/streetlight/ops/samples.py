@@ -21,7 +21,7 @@ def numbers(*shape: int, low: float = -2.0, high: float = 2.0, seed: int = 0) ->
     """Return float64 numbers, spread evenly and shuffled, so that no two are equal.
 
     >>> sorted(numbers(3).tolist())
-    [-2.0, 0.1, 2.0]
+    [-2.0, 0.06666666666666667, 2.0]
     """
     count = int(np.prod(shape))
     spread = np.linspace(low, high, count) if count > 1 else np.full(count, high * 0.7 + low * 0.3)
