@@ -30,7 +30,7 @@ from streetlight.functional.loss import (
     smooth_l1_loss,
 )
 from streetlight.functional.normalisation import batch_norm, layer_norm, normalize, rms_norm
-from streetlight.ops import log_softmax, softmax
+from streetlight.ops import log_softmax, pad, softmax
 
 __all__ = [
     "batch_norm",
@@ -53,6 +53,7 @@ __all__ = [
     "nll_loss",
     "normalize",
     "one_hot",
+    "pad",
     "pairwise_distance",
     "relu",
     "rms_norm",
