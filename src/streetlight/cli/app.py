@@ -71,13 +71,15 @@ def train_mnist(
     quiet: Quiet = False,
     resume: Resume = None,
 ) -> None:
-    """Learn MNIST: the book's experiments (--book) or the whole set (--full)."""
-    from streetlight.projects import mnist
+    """Learn MNIST: the whole set (--full, unless told otherwise) or the book's experiments."""
+    from streetlight.projects.book import train_book
+    from streetlight.projects.mnist import train_mnist as train_full
     from streetlight.projects.run_folder import RunOptions
 
     if book and full:
         raise UsageError("--book and --full are two different runs", fix="give one of them")
-    mnist.train_mnist(RunOptions(seed, epochs, out, quiet, resume), book=book)
+    run = train_book if book else train_full
+    run(RunOptions(seed, epochs, out, quiet, resume))
 
 
 @train.command("table")

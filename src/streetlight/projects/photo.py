@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.float32]
 WORKING_SIZE = 160  # pixels of the longer side, to which every photo is brought first
 FAINTEST = 0.08  # ink must differ from paper by so much of the range from black to white
-THINNEST = 0.2  # share of its box that a digit's ink covers at least; thinner strokes are thickened
+SMALLEST = 12  # pixels that a digit covers at least, at the working size
+THINNEST = 0.35  # share of its box that a digit's ink covers at least; thinner strokes are thickened
 
 
 def read_digit(path: Path, side: int, box: int) -> Pixels:
@@ -93,20 +94,27 @@ def _ink(grey: Pixels) -> Pixels:
     off it. Ink is the side of the plane that has the farther pixels.
     """
     rows, columns = np.indices(grey.shape, np.float32)
-    basis = np.stack([np.ones(grey.size), rows.ravel(), columns.ravel()], axis=1)
+    basis = np.stack([np.ones(grey.size, np.float32), rows.ravel(), columns.ravel()], axis=1)
     values = grey.ravel()
-    paper = np.ones(grey.size, bool)
+    paper = np.abs(values - _commonest(values)) < 0.25
     for _ in range(6):
         plane = np.linalg.lstsq(basis[paper], values[paper], rcond=None)[0]
         off = values - basis @ plane
-        paper = np.abs(off) <= max(2 * float(off[paper].std()), 0.02)
-    ink = -off if (off**3).sum() < 0 else off
-    strongest = float(np.quantile(ink, 0.995))
+        grain = 1.5 * float(np.median(np.abs(off[paper])))
+        paper = np.abs(off) <= max(3 * grain, 0.02)
+    ink = off if off[~paper].sum() > 0 else -off
+    strongest = float(np.sort(ink)[-min(SMALLEST, ink.size)])
     if strongest < FAINTEST:
         return np.zeros_like(grey)
-    noise = max(0.2, 3 * float(off[paper].std()) / strongest)
-    ink = np.clip(ink / strongest, 0, 1).reshape(grey.shape)
-    return np.where(ink < noise, 0, ink).astype(np.float32)
+    ink = np.clip(ink / strongest, 0, 1)
+    return np.where(ink < max(0.2, 3 * grain / strongest), 0, ink).reshape(grey.shape)
+
+
+def _commonest(values: Pixels) -> float:
+    """The brightness around which most pixels lie."""
+    counts, edges = np.histogram(values, 32, (0, 1))
+    most = int(np.convolve(counts, [1, 2, 1], "same").argmax())
+    return float(edges[most] + edges[most + 1]) / 2
 
 
 def _crop(ink: Pixels) -> Pixels:

@@ -79,7 +79,7 @@ def curves(
         kept: the epoch whose model is kept.
         title: the headline.
     """
-    note = "grey: data it learns from   ·   purple: data held out   ·   dot: the model that is kept"
+    note = "grey: training, measured while it learns   ·   purple: data held out   ·   dot: the model kept"
     figure = new_figure(title, note, (max(4.8 * len(measures), 8), 4.2))
     panels = figure.subplots(1, len(measures), squeeze=False)[0]
     for axes, name in zip(panels, measures, strict=True):
@@ -118,30 +118,33 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], title: str) -> Figure:
         classes: the names of the classes.
         title: the headline.
     """
+    from matplotlib import colormaps
+
     size = len(classes)
     note = "row: what it is   ·   column: what the network said   ·   colour: number of mistakes"
     figure = new_figure(title, note, (2.2 + 0.55 * size, 2.4 + 0.5 * size))
     axes = figure.subplots()
     plain(axes, frame=False)
-    wrong = np.where(np.eye(size, dtype=bool) | (matrix == 0), np.nan, matrix)
-    most = max(int(np.nanmax(wrong, initial=1)), 1)
-    image = axes.imshow(wrong, cmap="cividis_r", vmin=0, vmax=most)
+    right = np.eye(size, dtype=bool)
+    wrong = np.where(right | (matrix == 0), np.nan, matrix)
+    most = max(int(np.nanmax(wrong, initial=0)), 2)
+    axes.imshow(np.where(right, 1.0, np.nan), cmap="Greys", vmin=0, vmax=16)
+    image = axes.imshow(wrong, cmap=colormaps["cividis_r"], vmin=1, vmax=most)
     for row, column in np.argwhere(matrix > 0):
-        dark = row != column and matrix[row, column] > 0.5 * most
+        dark = row != column and matrix[row, column] > 0.45 * (most + 1)
         axes.text(
-            column, row, str(matrix[row, column]), ha="center", va="center",
-            color="white" if dark else GREY if row == column else INK,
-            weight="normal" if row == column else "bold",
+            column, row, f"{matrix[row, column]:,}", ha="center", va="center",
+            color=GREY if row == column else "white" if dark else INK,
+            weight="normal" if row == column else "bold", size=10 if most < 1000 else 8,
         )  # fmt: skip
     axes.set_xticks(range(size), classes)
     axes.set_yticks(range(size), classes)
-    axes.set_xticks(np.arange(size + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(size + 1) - 0.5, minor=True)
-    axes.grid(which="minor", color="#e4e4e4")
-    axes.tick_params(which="minor", length=0)
+    for edge in np.arange(size + 1) - 0.5:
+        axes.axhline(edge, color="#e4e4e4", linewidth=0.8)
+        axes.axvline(edge, color="#e4e4e4", linewidth=0.8)
     axes.set_xlabel("said", color=GREY)
     axes.set_ylabel("true", color=GREY)
-    _legend(figure, axes, image, "mistakes", range(0, most + 1, max(1, ceil(most / 4))))
+    _legend(figure, axes, image, "mistakes", range(1, most + 1, max(1, ceil(most / 5))))
     return figure
 
 
@@ -173,14 +176,45 @@ def mistakes(
     figure = new_figure(title, note, (max(1.5 * columns, 7), 0.95 + 1.95 * rows))
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid:
-        axes.axis("off")
+        axes.set_visible(False)
     for axes, image, word, right, share in zip(grid, images, said, true, sure, strict=False):
         axes.imshow(image, cmap="gray_r", vmin=0, vmax=1)
+        axes.set(visible=True, xticks=[], yticks=[])
+        for spine in axes.spines.values():
+            spine.set_color(LINE)
         axes.set_title(f"{word}  ({share:.0%})", size=12, weight="bold", color=INK)
-        axes.text(
-            0.5, -0.06, f"is {right}", size=11, color=GREY, ha="center", va="top",
-            transform=axes.transAxes,
-        )  # fmt: skip
+        axes.set_xlabel(f"is {right}", size=11, color=GREY)
+    return figure
+
+
+def comparison(here: Mapping[str, float], there: Mapping[str, float], title: str) -> Figure:
+    """Draw for each name two shares as dots on one line: ours purple, the book's grey.
+
+    Args:
+        here: what was found in this run, by name.
+        there: what the book found, by the same names.
+        title: the headline.
+    """
+    note = "share of the 10,000 test images named rightly   ·   grey: the book   ·   purple: here"
+    figure = new_figure(title, note, (9, 1.9 + 0.5 * len(here)))
+    axes = figure.subplots()
+    plain(axes)
+    for row, (name, ours) in enumerate(here.items()):
+        book = there[name]
+        axes.plot([book, ours], [row, row], color=LINE, linewidth=3, zorder=1)
+        for value, other, colour in ((book, ours, LEARNT), (ours, book, UNSEEN)):
+            axes.plot(value, row, "o", color=colour, markersize=9)
+            axes.annotate(
+                f"{value:.1%}", (value, row), xytext=(9 if value >= other else -9, 0),
+                textcoords="offset points", color=colour, va="center",
+                ha="left" if value >= other else "right",
+            )  # fmt: skip
+    axes.set_yticks(range(len(here)), list(here), color=INK)
+    axes.set_ylim(len(here) - 0.5, -0.5)
+    axes.margins(x=0.12)
+    axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    axes.grid(axis="x", color="#eeeeee")
+    axes.tick_params(axis="y", length=0)
     return figure
 
 
@@ -201,5 +235,8 @@ def unit_pictures(weights: np.ndarray, title: str) -> Figure:
         axes.axis("off")
     for axes, unit in zip(grid.ravel(), weights, strict=False):
         image = axes.imshow(unit, cmap=signed_colours(), vmin=-limit, vmax=limit)
+        if unit.shape[0] <= 10:  # a dash in cells far below zero, so that grey prints keep the sign
+            rows_below, columns_below = np.nonzero(unit < -limit / 4)
+            axes.plot(columns_below, rows_below, "_", color="white", markersize=4)
     _legend(figure, grid, image, "weight", [-limit, 0.0, limit])
     return figure
