@@ -26,7 +26,7 @@ def evaluate(op: Op, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Ten
     kernel = op.kernel if devices.cupy is None else op.kernel_for(arrays)
     try:
         result = context.run(kernel, *arrays, **attributes)
-    except (ValueError, TypeError, IndexError) as error:
+    except (ValueError, TypeError, IndexError, OverflowError) as error:
         op.refuse(inputs, attributes, error)
     if type(result) is not _ndarray and isinstance(result, np.generic):
         result = np.asarray(result)  # NumPy gives numbers where a 0-d array is meant

@@ -38,6 +38,22 @@ __all__ = [
 
 XP = Any  # the array module: numpy or cupy
 
+
+def _refuse_bools(*operands: Any) -> None:
+    """Raise where NumPy would count with true and false as with 1 and 0, in another dtype."""
+    for operand in operands:
+        if getattr(operand, "dtype", None) == np.bool_:
+            raise TypeError("bool")
+
+
+def _refuse_zeros(xp: XP, x: Array, y: Array) -> None:
+    """Raise if integers are divided by zero: they have no infinity to answer with."""
+    _refuse_bools(x, y)
+    whole = (x if hasattr(x, "dtype") else y).dtype.kind != "f"
+    if whole and not xp.all(y):
+        raise ValueError("an integer is divided by zero")
+
+
 # ---- arithmetic ----
 
 
@@ -94,23 +110,35 @@ def pow(xp: XP, x: Array, y: Array) -> Array:
     """Power, x^y."""
     if type(y) in (int, float) and y == 2:
         return xp.multiply(x, x)  # by far the most frequent power
+    _refuse_bools(x)
     return xp.power(x, y)
 
 
-@binary(ufunc="floor_divide", floats=False, algebra="⌊{0} / {1}⌋", c="floor({0} / {1})",
-        samples=pairs(0.5, 3.0), error_samples=misfits("floor_divide"))  # fmt: skip
+# In C: whether the remainder that fmod gives, which has the sign of x, must move to that of y.
+_OTHER_SIGN = "(fmod({0}, {1}) != 0 && (fmod({0}, {1}) < 0) != ({1} < 0))"
+
+
+@binary(
+    algebra="⌊{0} / {1}⌋", samples=pairs(0.5, 3.0), error_samples=misfits("floor_divide"),
+    c="({1} == 0 ? {0} / {1} : rint(({0} - fmod({0}, {1})) / {1}) - " + _OTHER_SIGN + ")",
+)  # fmt: skip
 def floor_divide(xp: XP, x: Array, y: Array) -> Array:
-    """Quotient rounded down; it has no gradient."""
+    """Quotient rounded down; it has no gradient. Integers cannot be divided by zero."""
+    _refuse_zeros(xp, x, y)
     return xp.floor_divide(x, y)
 
 
-@binary(ufunc="remainder",
+@binary(
     vjp=[lambda g, out, x, y: g, lambda g, out, x, y: -g * floor_divide(x, y)], saves="|x y",
-    algebra="{0} mod {1}", c="({0} - {1} * floor({0} / {1}))", onnx="Mod",
+    algebra="{0} mod {1}", c="(fmod({0}, {1}) + (" + _OTHER_SIGN + " ? {1} : 0))", onnx="Mod",
     samples=pairs(0.7, 3.1), error_samples=misfits("remainder"),
 )  # fmt: skip
 def remainder(xp: XP, x: Array, y: Array) -> Array:
-    """Remainder of the division rounded down; it has the sign of y."""
+    """Remainder of the division rounded down; it has the sign of y.
+
+    Integers cannot be divided by zero.
+    """
+    _refuse_zeros(xp, x, y)
     return xp.remainder(x, y)
 
 
@@ -128,10 +156,10 @@ def abs(xp: XP, x: Array) -> Array:
     return xp.abs(x)
 
 
-@unary(ufunc="sign", vjp=[lambda g, out, x: g * 0], algebra="sign({0})", c="({0} > 0) - ({0} < 0)",
-       onnx="Sign", samples=within(-2, 3))  # fmt: skip
+@unary(ufunc="sign", vjp=[lambda g, out, x: g * 0], algebra="sign({0})", onnx="Sign",
+       c="({0} != {0} ? {0} : ({0} > 0) - ({0} < 0))", samples=within(-2, 3))  # fmt: skip
 def sign(xp: XP, x: Array) -> Array:
-    """Sign: −1, 0 or 1; its slope is 0."""
+    """Sign: −1, 0 or 1; its slope is 0. NaN stays NaN (PyTorch says 0)."""
     return xp.sign(x)
 
 
@@ -225,10 +253,11 @@ def sigmoid(xp: XP, x: Array) -> Array:
     return xp.reciprocal(xp.exp(xp.negative(x)) + 1)
 
 
-@unary(vjp=[lambda g, out, x: where(out > 0, g, 0.0)], saves="out", algebra="relu({0})",
-       c="{0} > 0 ? {0} : 0", onnx="Relu", samples=within(-2, 3))  # fmt: skip
+@unary(vjp=[lambda g, out, x: where(out <= 0, 0.0, g)], saves="out", algebra="relu({0})",
+       c="({0} < 0 ? 0 : {0})", onnx="Relu", samples=within(-2, 3))  # fmt: skip
 def relu(xp: XP, x: Array) -> Array:
     """Rectifier, max(x, 0); its slope at 0 is taken as 0."""
+    _refuse_bools(x)
     return xp.maximum(x, 0)
 
 
@@ -247,7 +276,7 @@ def erf(xp: XP, x: Array) -> Array:
         lambda g, out, x, y: where(gt(x, y), g, where(eq(x, y), g * 0.5, 0.0)),
         lambda g, out, x, y: where(gt(y, x), g, where(eq(x, y), g * 0.5, 0.0)),
     ],
-    saves="x y", algebra="max({0}, {1})", c="{0} > {1} ? {0} : {1}", onnx="Max",
+    saves="x y", algebra="max({0}, {1})", c="({0} > {1} || {0} != {0} ? {0} : {1})", onnx="Max",
     samples=pairs(-1.7, 2.2), error_samples=misfits("maximum"),
 )  # fmt: skip
 def maximum(xp: XP, x: Array, y: Array) -> Array:
@@ -260,7 +289,7 @@ def maximum(xp: XP, x: Array, y: Array) -> Array:
         lambda g, out, x, y: where(lt(x, y), g, where(eq(x, y), g * 0.5, 0.0)),
         lambda g, out, x, y: where(lt(y, x), g, where(eq(x, y), g * 0.5, 0.0)),
     ],
-    saves="x y", algebra="min({0}, {1})", c="{0} < {1} ? {0} : {1}", onnx="Min",
+    saves="x y", algebra="min({0}, {1})", c="({0} < {1} || {0} != {0} ? {0} : {1})", onnx="Min",
     samples=pairs(-1.7, 2.2), error_samples=misfits("minimum"),
 )  # fmt: skip
 def minimum(xp: XP, x: Array, y: Array) -> Array:
@@ -384,7 +413,7 @@ class _Where(Elementwise):
     samples=lambda: [
         Sample((numbers(2, 3) > 0, numbers(2, 3), numbers(2, 3, seed=1))),
         Sample((numbers(3) > 0, numbers(2, 1), numbers())),
-        Sample((numbers(2, 3) > 0, numbers(2, 3), 0.0)),
+        Sample((numbers(2, 3) > 0, numbers(0, 2, 1), 0.0)),
     ],
 )  # fmt: skip
 def where(xp: XP, c: Array, x: Array, y: Array) -> Array:

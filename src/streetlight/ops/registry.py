@@ -186,10 +186,16 @@ class Op:
         self.shape(*inputs, **attributes)
         if isinstance(error, IndexError):
             raise IndexOutOfRangeError(f"{self.name}: {error}") from error
-        raise ArgumentError(
-            f"{self.name}: these inputs cannot be used: {error}",
-            got={f"input {i}": value for i, value in enumerate(inputs)} | attributes,
-        ) from error
+        got = {f"input {i}": value for i, value in enumerate(inputs)} | attributes
+        kinds = " and ".join(str(i.dtype) for i in inputs if isinstance(i, Value))
+        if isinstance(error, TypeError):
+            words = f"{self.name}: cannot compute with {kinds}"
+            raise DTypeError(words, got=got, fix="x.float() or x.long()") from error
+        if isinstance(error, OverflowError):  # PyTorch goes round in arithmetic: 255 + 2 is 1
+            words = f"{self.name}: {kinds} cannot hold one of the numbers"
+            raise DTypeError(words, got=got, fix="x.long() or x.float()") from error
+        words = f"{self.name}: these inputs cannot be used: {error}"
+        raise ArgumentError(words, got=got) from error
 
 
 def primitive(**facts: Any) -> Callable[[Callable[..., Array]], Op]:
@@ -255,10 +261,12 @@ class Elementwise(Op):
         )
 
     def _value(self, operand: Any) -> Any:
+        if isinstance(operand, np.generic):
+            operand = operand.item()  # counts as a Python number, as in PyTorch
         if isinstance(operand, (Value, bool, int, float)):
             return operand
-        if isinstance(operand, (np.ndarray, np.generic)):
-            return Value.wrap(np.asarray(operand))
+        if isinstance(operand, np.ndarray):
+            return Value.wrap(operand.astype(dtypes.as_dtype(operand.dtype), copy=False))
         raise DTypeError(
             f"{self.name}: cannot compute with a {type(operand).__name__}",
             expected="tensors, NumPy arrays or numbers",
@@ -321,6 +329,7 @@ def binary(**facts: Any) -> Callable[[Callable[..., Array]], BinaryOp]:
     shape=lambda x, dtype: shape_of(x),
     dtype="attribute",
     vjp=[lambda g, out, x, dtype: cast(g, dtype=x.dtype)],
+    algebra="{0}",
     onnx="Cast",
     samples=lambda: [
         Sample((np.array([[1.5, -2.5], [0.0, 3.0]]),), {"dtype": dtypes.float64}),
