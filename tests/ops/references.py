@@ -59,7 +59,7 @@ def along(function: Callable[[list[float]], list[Any]]) -> Callable[..., np.ndar
 
     def reference(x: np.ndarray, dim: int, **attributes: Any) -> np.ndarray:
         out = np.zeros(x.shape)
-        for place in places(x.shape[:dim] + (1,) + x.shape[dim + 1 :]):
+        for place in places((*x.shape[:dim], 1, *x.shape[dim + 1 :])):
             line = [(*place[:dim], i, *place[dim + 1 :]) for i in range(x.shape[dim])]
             for at, value in zip(line, function([x[at] for at in line], **attributes), strict=True):
                 out[at] = value

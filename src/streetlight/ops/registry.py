@@ -187,7 +187,7 @@ class Op:
         if isinstance(error, IndexError):
             raise IndexOutOfRangeError(f"{self.name}: {error}") from error
         got = {f"input {i}": value for i, value in enumerate(inputs)} | attributes
-        kinds = " and ".join(str(i.dtype) for i in inputs if isinstance(i, Value))
+        kinds = " and ".join(str(i._data.dtype) for i in inputs if isinstance(i, Value))
         if isinstance(error, TypeError):
             words = f"{self.name}: cannot compute with {kinds}"
             raise DTypeError(words, got=got, fix="x.float() or x.long()") from error
