@@ -1,4 +1,4 @@
-"""Data from Python and NumPy brought to arrays of the supported dtypes."""
+"""The way in and out: Python and NumPy data to arrays, and tensors back to Python and NumPy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ import numpy as np
 
 from streetlight import devices, dtypes
 from streetlight.devices import Array
-from streetlight.errors import DTypeError, ShapeError
+from streetlight.errors import (
+    ArgumentError,
+    DeviceError,
+    DTypeError,
+    GradientError,
+    ShapeError,
+)
 from streetlight.ops.registry import Value
 
 
@@ -48,3 +54,74 @@ def _from_python(data: Any) -> Array:
             expected="numbers, nested lists of numbers, or NumPy arrays of numbers",
         )  # fmt: skip
     return array
+
+
+class Convertible(Value):
+    """The part of a Tensor that hands its numbers to Python, NumPy and other libraries."""
+
+    requires_grad: bool
+
+    def item(self) -> Any:
+        """Return the only element as a Python number.
+
+        Raises:
+            ArgumentError: if there is not exactly one element.
+        """
+        if self._data.size != 1:
+            raise ArgumentError(
+                f"item: the tensor has {self._data.size} elements, not one", got={"tensor": self},
+                fix="use tolist(), or reduce it first with sum() or mean()",
+            )  # fmt: skip
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """Return the elements as nested lists of Python numbers."""
+        return self._data.tolist()
+
+    def numpy(self) -> Any:
+        """Return the NumPy array that holds the numbers, without a copy.
+
+        Raises:
+            GradientError: if the tensor takes part in a recorded computation.
+            DeviceError: if it does not lie on the CPU.
+        """
+        if self.requires_grad:
+            raise GradientError(
+                "numpy: NumPy cannot record gradients, and this tensor requires one",
+                got={"tensor": self},
+                fix="x.detach().numpy()",
+            )
+        if devices.device_of(self._data) != "cpu":
+            raise DeviceError("numpy: the tensor lies on cuda", fix="x.cpu().numpy()")
+        return self._data
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        array = self.numpy()
+        if dtype is not None and dtype != array.dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.numpy().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self._data.__dlpack_device__()
+
+    def __bool__(self) -> bool:
+        if self._data.size != 1:
+            raise ArgumentError(
+                f"bool: {self._data.size} elements are neither true nor false together",
+                got={"tensor": self}, fix="use x.all() or x.any()",
+            )  # fmt: skip
+        return bool(self._data.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self._data.dtype.kind not in "iub":
+            raise DTypeError(f"index: {self._data.dtype} is not a whole number", fix="int(x)")
+        return int(self.item())

@@ -14,9 +14,12 @@ import numpy as np
 
 from streetlight.autograd import edge_of, record, refresh, tick, view_node
 from streetlight.errors import DTypeError, InPlaceError, ShapeError
-from streetlight.ops.indexing import _parsed, put
+from streetlight.ops.elementwise import clamp
+from streetlight.ops.indexing import _parsed, masked_fill, put
 from streetlight.ops.movement import _slice, assign, copy, expand
+from streetlight.ops.random import normal, uniform
 from streetlight.ops.registry import NO_ATTRIBUTES, Op, Value, context
+from streetlight.random import default_generator
 
 if TYPE_CHECKING:
     from streetlight.tensor import Tensor
@@ -206,6 +209,30 @@ def fill_(self: Any, value: float) -> Any:
 def zero_(self: Any) -> Any:
     """Fill the tensor with zeros."""
     return fill_(self, 0)
+
+
+def clamp_(self: Any, min: Any = None, max: Any = None) -> Any:
+    """Limit the elements to the range from min to max, in place."""
+    return copy_(self, clamp(self, min, max))
+
+
+def masked_fill_(self: Any, mask: Any, value: float) -> Any:
+    """Put `value` where the mask is true, in place."""
+    return copy_(self, masked_fill(self, mask, value))
+
+
+def uniform_(self: Any, low: float = 0.0, high: float = 1.0, *, generator: Any = None) -> Any:
+    """Fill with random numbers spread evenly from low to high, in place."""
+    source = generator or default_generator
+    drawn = uniform(shape=self.shape, generator=source, dtype=self.dtype)
+    return copy_(self, drawn * (high - low) + low)
+
+
+def normal_(self: Any, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Any:
+    """Fill with normally distributed random numbers, in place."""
+    source = generator or default_generator
+    drawn = normal(shape=self.shape, generator=source, dtype=self.dtype)
+    return copy_(self, drawn * std + mean)
 
 
 def setitem(target: Any, index: Any, value: Any) -> None:

@@ -12,14 +12,12 @@ from typing import Any
 import numpy as np
 
 from streetlight import autograd, devices, dtypes, inplace, ops
-from streetlight.convert import as_array
+from streetlight.convert import Convertible, as_array
 from streetlight.devices import Array
-from streetlight.errors import ArgumentError, DeviceError, DTypeError, GradientError
+from streetlight.errors import DTypeError, GradientError
 from streetlight.ops.indexing import getitem
 from streetlight.ops.movement import copy
-from streetlight.ops.random import normal, uniform
 from streetlight.ops.registry import Value, cast
-from streetlight.random import default_generator
 
 
 def _operator(op: Any) -> Callable[[Tensor, Any], Tensor]:
@@ -42,7 +40,17 @@ def _reflected(op: Any) -> Callable[[Tensor, Any], Tensor]:
     return method
 
 
-class Tensor(Value):
+def _converter(target: str) -> Callable[[Tensor], Tensor]:
+    """Return the method for `self.to(target)`, a device or a dtype by its name."""
+
+    def method(self: Tensor) -> Tensor:
+        return self.to(target)
+
+    method.__doc__ = f"Return it as {target}, itself if it is that already."
+    return method
+
+
+class Tensor(Convertible):
     """An n-dimensional array of numbers of one dtype that can record what is done with it.
 
     Make one with `sl.tensor`, `sl.zeros` and their like rather than with the class itself.
@@ -167,73 +175,6 @@ class Tensor(Value):
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec and self.numel() == 1 else repr(self)
 
-    # ---- out to Python and NumPy ----
-
-    def item(self) -> Any:
-        """Return the only element as a Python number.
-
-        Raises:
-            ArgumentError: if there is not exactly one element.
-        """
-        if self._data.size != 1:
-            raise ArgumentError(
-                f"item: the tensor has {self._data.size} elements, not one", got={"tensor": self},
-                fix="use tolist(), or reduce it first with sum() or mean()",
-            )  # fmt: skip
-        return self._data.item()
-
-    def tolist(self) -> Any:
-        """Return the elements as nested lists of Python numbers."""
-        return self._data.tolist()
-
-    def numpy(self) -> Any:
-        """Return the NumPy array that holds the numbers, without a copy.
-
-        Raises:
-            GradientError: if the tensor takes part in a recorded computation.
-            DeviceError: if it does not lie on the CPU.
-        """
-        if self.requires_grad:
-            raise GradientError(
-                "numpy: NumPy cannot record gradients, and this tensor requires one",
-                got={"tensor": self},
-                fix="x.detach().numpy()",
-            )
-        if self.device != "cpu":
-            raise DeviceError("numpy: the tensor lies on cuda", fix="x.cpu().numpy()")
-        return self._data
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        array = self.numpy()
-        if dtype is not None and dtype != array.dtype:
-            return array.astype(dtype)
-        return array.copy() if copy else array
-
-    def __dlpack__(self, **options: Any) -> Any:
-        return (self.detach()._data).__dlpack__(**options)
-
-    def __dlpack_device__(self) -> Any:
-        return self._data.__dlpack_device__()
-
-    def __bool__(self) -> builtins.bool:
-        if self._data.size != 1:
-            raise ArgumentError(
-                f"bool: {self._data.size} elements are neither true nor false together",
-                got={"tensor": self}, fix="use x.all() or x.any()",
-            )  # fmt: skip
-        return builtins.bool(self._data.item())
-
-    def __float__(self) -> builtins.float:
-        return float(self.item())
-
-    def __int__(self) -> builtins.int:
-        return int(self.item())
-
-    def __index__(self) -> builtins.int:
-        if self.dtype.kind not in "iub":
-            raise DTypeError(f"index: {self.dtype} is not a whole number", fix="int(x)")
-        return int(self.item())
-
     # ---- dtype and device ----
 
     def to(self, *where: Any, dtype: Any = None, device: Any = None) -> Tensor:
@@ -256,37 +197,9 @@ class Tensor(Value):
             result = cast(source, dtype=wanted)
         return result if device is None else _moved(result, device)
 
-    def cpu(self) -> Tensor:
-        """Return the tensor on the CPU."""
-        return self.to("cpu")
-
-    def cuda(self) -> Tensor:
-        """Return the tensor on the CUDA device."""
-        return self.to("cuda")
-
-    def float(self) -> Tensor:
-        """Return it as float32."""
-        return self.to(dtypes.float32)
-
-    def double(self) -> Tensor:
-        """Return it as float64."""
-        return self.to(dtypes.float64)
-
-    def half(self) -> Tensor:
-        """Return it as float16."""
-        return self.to(dtypes.float16)
-
-    def long(self) -> Tensor:
-        """Return it as int64."""
-        return self.to(dtypes.int64)
-
-    def int(self) -> Tensor:
-        """Return it as int32."""
-        return self.to(dtypes.int32)
-
-    def bool(self) -> Tensor:
-        """Return it as bool."""
-        return self.to(dtypes.bool)
+    cpu, cuda = _converter("cpu"), _converter("cuda")
+    float, double, half = (_converter(kind) for kind in ("float32", "float64", "float16"))
+    int, long, bool = (_converter(kind) for kind in ("int32", "int64", "bool"))
 
     def type_as(self, other: Tensor) -> Tensor:
         """Return it with the dtype of another tensor."""
@@ -470,30 +383,8 @@ class Tensor(Value):
     relu_, tanh_, sigmoid_ = (inplace.in_place(op) for op in (ops.relu, ops.tanh, ops.sigmoid))
     __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
     copy_, fill_, zero_ = inplace.copy_, inplace.fill_, inplace.zero_
-
-    def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
-        """Limit the elements to the range from min to max, in place."""
-        inplace.copy_(self, ops.clamp(self, min, max))
-        return self
-
-    def masked_fill_(self, mask: Tensor, value: Any) -> Tensor:
-        """Put `value` where the mask is true, in place."""
-        inplace.copy_(self, ops.masked_fill(self, mask, value))
-        return self
-
-    def uniform_(self, low: Any = 0.0, high: Any = 1.0, *, generator: Any = None) -> Tensor:
-        """Fill with random numbers spread evenly from low to high, in place."""
-        source = generator or default_generator
-        drawn = uniform(shape=self.shape, generator=source, dtype=self.dtype)
-        inplace.copy_(self, drawn * (high - low) + low)
-        return self
-
-    def normal_(self, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = None) -> Tensor:
-        """Fill with normally distributed random numbers, in place."""
-        source = generator or default_generator
-        drawn = normal(shape=self.shape, generator=source, dtype=self.dtype)
-        inplace.copy_(self, drawn * std + mean)
-        return self
+    clamp_, masked_fill_ = inplace.clamp_, inplace.masked_fill_
+    uniform_, normal_ = inplace.uniform_, inplace.normal_
 
 
 def _wrap(array: Array) -> Tensor:
