@@ -89,9 +89,9 @@ def train_book(options: RunOptions) -> dict[str, float]:
         DownloadError, ChecksumError: the data cannot be had.
         KeyboardInterrupt: Ctrl-C was pressed; what is done is saved.
     """
-    run = RunFolder.begin("mnist", "streetlight train mnist --book", options, None, part="book")
     train, test = datasets.mnist()
-    options.say("Four networks learn the first 1,000 images of MNIST: about two minutes.")
+    run = RunFolder.begin("mnist", "streetlight train mnist --book", options, None, part="book")
+    options.say("Four networks learn the first 1,000 images of MNIST: about a minute.")
     found: list[float] = []
     for number, (name, experiment) in enumerate(EXPERIMENTS.items(), 1):
         options.say(f"\n{number} of {len(EXPERIMENTS)}: {name}")

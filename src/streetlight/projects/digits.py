@@ -13,8 +13,8 @@ from streetlight.random import Generator
 from streetlight.train import Trainer
 from streetlight.utils.data import DataLoader, random_split
 
-EPOCHS, BATCH, PEAK_RATE, WATCHED = 60, 32, 1e-2, 120
-NETWORK = ImageNetwork("digits", side=8, box=8, hidden=(128,), dropout=0.3, shift=0.5, slant=0.15)
+EPOCHS, BATCH, PEAK_RATE, WATCHED = 80, 32, 1e-2, 120
+NETWORK = ImageNetwork("digits", side=8, box=8, hidden=(256,), dropout=0.3, shift=0.6, slant=0.25)
 
 
 def train_digits(options: RunOptions) -> Judgement:
@@ -27,10 +27,10 @@ def train_digits(options: RunOptions) -> Judgement:
         UsageError, FileAccessError: the run's folder cannot be used.
         KeyboardInterrupt: Ctrl-C was pressed; the best model is saved.
     """
+    train, test = datasets.digits()
     run = RunFolder.begin("digits", "streetlight train digits", options, EPOCHS)
     generator = Generator().manual_seed(run.settings["seed"])
     sl.manual_seed(run.settings["seed"])
-    train, test = datasets.digits()
     learnt, watched = random_split(train, [len(train) - WATCHED, WATCHED], generator)
     loader = DataLoader(learnt, BATCH, shuffle=True, generator=generator)
     epochs = run.settings["epochs"]

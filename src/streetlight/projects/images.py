@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,14 +41,10 @@ def finish(
     return outcome
 
 
-def draw(
-    folder: Path, model: nn.Module, images: NDArray[np.float32], outcome: Judgement
-) -> None:
+def draw(folder: Path, model: nn.Module, images: NDArray[np.float32], outcome: Judgement) -> None:
     """Leave confusion.png, mistakes.png and weights.png in a folder."""
     names = [str(digit) for digit in range(10)]
-    pairs = outcome.confused(1)
-    point = pairs[0].replace("taken", "is taken") if pairs else "Nothing is taken for anything else"
-    figure = pictures.confusion(outcome.confusion, names, point)
+    figure = pictures.confusion(outcome.confusion, names, outcome.point())
     pictures.save_figure(figure, folder / "confusion.png")
     worst = outcome.worst(MOST_MISTAKES)
     figure = pictures.mistakes(
@@ -58,7 +55,9 @@ def draw(
     side = images.shape[1]
     weights = next(model.parameters()).detach().numpy().reshape(-1, side, side)
     strongest = (-np.abs(weights).sum(axis=(1, 2))).argsort(kind="stable")[:MOST_UNITS]
-    units = f"{MOST_UNITS} of the {len(weights)}" if len(weights) > MOST_UNITS else f"{len(weights)}"
+    units = (
+        f"{MOST_UNITS} of the {len(weights)}" if len(weights) > MOST_UNITS else f"{len(weights)}"
+    )
     figure = pictures.unit_pictures(
         weights[strongest], f"What the first layer looks for: {units} units, the strongest first"
     )
@@ -69,7 +68,7 @@ def _mistakes_title(wrong: int) -> str:
     if not wrong:
         return "No mistakes; these it was least sure of"
     if wrong > MOST_MISTAKES:
-        return f"The {MOST_MISTAKES} mistakes of {wrong} that it was surest of"
+        return f"The {MOST_MISTAKES} mistakes of {wrong:,} that it was surest of"
     return f"All {wrong} mistakes, the surest first" if wrong > 1 else "The one mistake"
 
 
@@ -101,8 +100,10 @@ def predict(path: Path, files: list[Path]) -> None:
             continue
         shares = ask(model, digit[None, None])[0]
         print(f"{file}: {shares.argmax()}\n" + "\n".join(bars(shares)))
+    for earlier in trouble[:-1]:
+        print(earlier, file=sys.stderr)
     if trouble:
-        raise trouble[0]
+        raise trouble[-1]
 
 
 def bars(shares: NDArray[np.float32]) -> list[str]:

@@ -15,7 +15,7 @@ from streetlight.autograd import no_grad
 if TYPE_CHECKING:
     from streetlight.datasets import LabelledImages
 
-TIMES = "never once twice three four five six seven eight nine ten eleven twelve".split()
+TIMES = ["never", "once", "twice", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
 
 @dataclass(frozen=True)
@@ -64,19 +64,27 @@ class Judgement:
             return self.sureness.argsort(kind="stable")[:most]
         return wrong[(-self.sureness[wrong]).argsort(kind="stable")][:most]
 
-    def confused(self, most: int = 3) -> list[str]:
-        """The pairs that are mixed up most, in words: "9 taken for 8 twice"."""
+    def confused(self, most: int = 3) -> list[tuple[int, int, int]]:
+        """The pairs (true, said, how often) that are mixed up most."""
         wrong = self.confusion * (1 - np.eye(10, dtype=np.int64))
         order = (-wrong).argsort(axis=None, kind="stable")[:most]
         pairs = [divmod(int(place), 10) for place in order]
-        return [f"{a} taken for {b} {times(wrong[a, b])}" for a, b in pairs if wrong[a, b]]
+        return [(true, said, int(wrong[true, said])) for true, said in pairs if wrong[true, said]]
+
+    def point(self) -> str:
+        """What the confusion matrix shows, in a headline."""
+        for true, said, count in self.confused(1):
+            if count > 1:
+                comma = "," if count >= len(TIMES) else ""
+                return f"{true} is taken for {said}{comma} {times(count)}"
+            return "No digit is taken for the same other one twice"
+        return "No digit is taken for another one"
 
     def __str__(self) -> str:
         score = f"{percent(self.accuracy)} right: {self.right:,} of {len(self.true):,} test digits"
-        pairs = ", ".join(self.confused())
-        return f"{score}, which it had never seen\n" + (
-            f"most confused: {pairs}" if pairs else "nothing was confused"
-        )
+        pairs = [f"{a} taken for {b} ({times(count)})" for a, b, count in self.confused()]
+        worst = "most confused: " + ", ".join(pairs) if pairs else "nothing was confused"
+        return f"{score}, which it had never seen\n{worst}"
 
 
 def judge(model: nn.Module, images: LabelledImages) -> Judgement:

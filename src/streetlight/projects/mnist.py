@@ -28,11 +28,11 @@ def train_mnist(options: RunOptions) -> Judgement:
         DownloadError, ChecksumError: the data cannot be had.
         KeyboardInterrupt: Ctrl-C was pressed; the best model is saved.
     """
+    train, test = datasets.mnist()
     command = "streetlight train mnist --full"
     run = RunFolder.begin("mnist", command, options, EPOCHS, part="full")
     generator = Generator().manual_seed(run.settings["seed"])
     sl.manual_seed(run.settings["seed"])
-    train, test = datasets.mnist()
     learnt, watched = random_split(train, [len(train) - WATCHED, WATCHED], generator)
     loader = DataLoader(learnt, BATCH, shuffle=True, generator=generator)
     epochs = run.settings["epochs"]

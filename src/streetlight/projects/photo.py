@@ -18,7 +18,9 @@ Pixels = NDArray[np.float32]
 WORKING_SIZE = 160  # pixels of the longer side, to which every photo is brought first
 FAINTEST = 0.08  # ink must differ from paper by so much of the range from black to white
 SMALLEST = 12  # pixels that a digit covers at least, at the working size
-THINNEST = 0.35  # share of its box that a digit's ink covers at least; thinner strokes are thickened
+THINNEST = (
+    0.35  # share of its box that a digit's ink covers at least; thinner strokes are thickened
+)
 
 
 def read_digit(path: Path, side: int, box: int) -> Pixels:
@@ -65,7 +67,7 @@ def _grey(path: Path) -> Pixels:
     scale = WORKING_SIZE / max(image.size)
     size = [max(1, round(length * scale)) for length in image.size]
     small = image.resize((size[0], size[1]), Image.Resampling.BILINEAR)
-    return np.asarray(small.filter(ImageFilter.MedianFilter(3)), np.float32) / 255
+    return np.asarray(small.filter(ImageFilter.MedianFilter(3)), np.float32) / np.float32(255)
 
 
 def _unreadable(path: Path, error: Exception) -> ImageError:
@@ -82,8 +84,8 @@ def _on_paper(image: Image) -> Image:
     from PIL import ImageStat
 
     alpha, grey = image.getchannel("A"), image.convert("L")
-    see_through = alpha.getextrema()[0] < 128
-    light = see_through and ImageStat.Stat(grey, alpha.point(lambda a: a // 128 * 255)).mean[0] > 128
+    seen = alpha.point([0] * 128 + [255] * 128)
+    light = seen.getbbox() is not None and ImageStat.Stat(grey, seen).mean[0] > 128
     return Images.composite(grey, Images.new("L", image.size, 0 if light else 255), alpha)
 
 
@@ -132,7 +134,7 @@ def _thicken(ink: Pixels) -> Pixels:
         if ink.mean() >= THINNEST:
             break
         padded = np.pad(ink, 1)
-        windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(0, 1))  # type: ignore[call-overload]
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(0, 1))
         ink = windows.max(axis=(2, 3))
     return ink
 

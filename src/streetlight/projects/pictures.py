@@ -18,12 +18,14 @@ from streetlight.interop.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colorbar import Colorbar
     from matplotlib.figure import Figure
 
 
 INK, GREY, LINE = "#222222", "#666666", "#bbbbbb"
-LEARNT, UNSEEN = "#8a8a8a", "#6a2c91"
+LEARNT, UNSEEN = "#757575", "#6a2c91"
 SIGNED = ["#08306b", "#2f79b5", "#a9cfe8", "#ffffff", "#fdcb92", "#ee8a1d", "#a34400"]
+COUNTS = ["#fff6d5", "#ecd97a", "#b5a971", "#7c7b78", "#3b496c", "#00224e"]
 
 
 def new_figure(title: str, note: str, size: tuple[float, float]) -> Figure:
@@ -48,7 +50,7 @@ def new_figure(title: str, note: str, size: tuple[float, float]) -> Figure:
 
 
 def plain(axes: Axes, *, frame: bool = True) -> None:
-    """Take away what does not speak: the upper and right border, dark ticks, or all of the frame."""
+    """Take away what does not speak: the upper and right border and dark ticks, or all lines."""
     axes.tick_params(colors=GREY, length=0 if not frame else 3)
     for name, spine in axes.spines.items():
         spine.set_visible(frame and name in ("left", "bottom"))
@@ -60,6 +62,13 @@ def signed_colours() -> Any:
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("cold-hot", SIGNED)
+
+
+def count_colours() -> Any:
+    """The colour map for counts: cividis from light to dark, with a paler beginning."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("counts", COUNTS)
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -79,7 +88,7 @@ def curves(
         kept: the epoch whose model is kept.
         title: the headline.
     """
-    note = "grey: training, measured while it learns   ·   purple: data held out   ·   dot: the model kept"
+    note = "grey: training, measured while it learns  ·  purple: data held out  ·  dot: model kept"
     figure = new_figure(title, note, (max(4.8 * len(measures), 8), 4.2))
     panels = figure.subplots(1, len(measures), squeeze=False)[0]
     for axes, name in zip(panels, measures, strict=True):
@@ -99,13 +108,15 @@ def curves(
 
 
 def _name_ends(axes: Axes, learnt: float, unseen: float, end: int) -> None:
-    """Write at the end of two curves what they are, the higher one's name above the other's."""
+    """Write at the end of two curves what they are, one name above the other where they meet."""
+    low, high = axes.get_ylim()
+    apart = 7 if abs(learnt - unseen) < 0.1 * (high - low) else 0
     for value, other, label, colour in (
         (learnt, unseen, "training", LEARNT),
         (unseen, learnt, "held out", UNSEEN),
     ):
         axes.annotate(
-            f"{label} {value:.3f}", (end, value), xytext=(8, 7 if value >= other else -7),
+            f"{label} {value:.3f}", (end, value), xytext=(8, apart if value >= other else -apart),
             textcoords="offset points", color=colour, va="center",
         )  # fmt: skip
 
@@ -118,8 +129,6 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], title: str) -> Figure:
         classes: the names of the classes.
         title: the headline.
     """
-    from matplotlib import colormaps
-
     size = len(classes)
     note = "row: what it is   ·   column: what the network said   ·   colour: number of mistakes"
     figure = new_figure(title, note, (2.2 + 0.55 * size, 2.4 + 0.5 * size))
@@ -129,7 +138,7 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], title: str) -> Figure:
     wrong = np.where(right | (matrix == 0), np.nan, matrix)
     most = max(int(np.nanmax(wrong, initial=0)), 2)
     axes.imshow(np.where(right, 1.0, np.nan), cmap="Greys", vmin=0, vmax=16)
-    image = axes.imshow(wrong, cmap=colormaps["cividis_r"], vmin=1, vmax=most)
+    image = axes.imshow(wrong, cmap=count_colours(), vmin=1, vmax=most)
     for row, column in np.argwhere(matrix > 0):
         dark = row != column and matrix[row, column] > 0.45 * (most + 1)
         axes.text(
@@ -148,14 +157,13 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], title: str) -> Figure:
     return figure
 
 
-def _legend(
-    figure: Figure, axes: Any, image: Any, label: str, ticks: Sequence[float] | None = None
-) -> None:
+def _legend(figure: Figure, axes: Any, image: Any, label: str, ticks: Sequence[float]) -> Colorbar:
     """Draw the colour scale beside the picture."""
     bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=22, pad=0.02, ticks=ticks)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.ax.tick_params(colors=GREY, length=0)
     bar.set_label(label, color=GREY)
+    return bar
 
 
 def mistakes(
@@ -170,10 +178,11 @@ def mistakes(
         sure: (n,) the probability that the network gave to what it said.
         title: the headline.
     """
-    columns = min(len(images), 6)
-    rows = ceil(len(images) / columns)
+    rows = ceil(len(images) / 6)
+    columns = ceil(len(images) / rows)
     note = "bold: what the network said, and how sure it was   ·   below: what it is"
-    figure = new_figure(title, note, (max(1.5 * columns, 7), 0.95 + 1.95 * rows))
+    width = max(1.5 * columns, 6.0)
+    figure = new_figure(title, note, (width, 0.95 + rows * (width / columns + 0.55)))
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid:
         axes.set_visible(False)
@@ -182,7 +191,7 @@ def mistakes(
         axes.set(visible=True, xticks=[], yticks=[])
         for spine in axes.spines.values():
             spine.set_color(LINE)
-        axes.set_title(f"{word}  ({share:.0%})", size=12, weight="bold", color=INK)
+        axes.set_title(f"{word}  ({int(100 * share)} %)", size=12, weight="bold", color=INK)
         axes.set_xlabel(f"is {right}", size=11, color=GREY)
     return figure
 
@@ -205,14 +214,16 @@ def comparison(here: Mapping[str, float], there: Mapping[str, float], title: str
         for value, other, colour in ((book, ours, LEARNT), (ours, book, UNSEEN)):
             axes.plot(value, row, "o", color=colour, markersize=9)
             axes.annotate(
-                f"{value:.1%}", (value, row), xytext=(9 if value >= other else -9, 0),
+                f"{100 * value:.1f} %", (value, row), xytext=(9 if value >= other else -9, 0),
                 textcoords="offset points", color=colour, va="center",
                 ha="left" if value >= other else "right",
             )  # fmt: skip
+    axes.set_axisbelow(True)
     axes.set_yticks(range(len(here)), list(here), color=INK)
+    axes.set_xticks(np.arange(0, 1.01, 0.05))
+    axes.set_xlim(min([*here.values(), *there.values()]) - 0.04, 1.04 * max(here.values()))
     axes.set_ylim(len(here) - 0.5, -0.5)
-    axes.margins(x=0.12)
-    axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
     axes.grid(axis="x", color="#eeeeee")
     axes.tick_params(axis="y", length=0)
     return figure
@@ -227,7 +238,9 @@ def unit_pictures(weights: np.ndarray, title: str) -> Figure:
     """
     columns = min(len(weights), max(ceil(np.sqrt(len(weights) * 1.6)), 6))
     rows = ceil(len(weights) / columns)
-    note = "orange: ink here excites the unit   ·   blue: ink here quiets it   ·   one scale"
+    dashes = weights.shape[1] <= 10  # large cells get one below zero: grey prints keep the sign
+    blue = "blue, dashes" if dashes else "blue"
+    note = f"orange: ink here excites the unit   ·   {blue}: ink here quiets it   ·   one scale"
     figure = new_figure(title, note, (10, 1.1 + 8.8 * rows / columns))
     limit = float(np.quantile(np.abs(weights), 0.998)) or 1.0
     grid = figure.subplots(rows, columns, squeeze=False)
@@ -235,8 +248,9 @@ def unit_pictures(weights: np.ndarray, title: str) -> Figure:
         axes.axis("off")
     for axes, unit in zip(grid.ravel(), weights, strict=False):
         image = axes.imshow(unit, cmap=signed_colours(), vmin=-limit, vmax=limit)
-        if unit.shape[0] <= 10:  # a dash in cells far below zero, so that grey prints keep the sign
+        if dashes:
             rows_below, columns_below = np.nonzero(unit < -limit / 4)
             axes.plot(columns_below, rows_below, "_", color="white", markersize=4)
-    _legend(figure, grid, image, "weight", [-limit, 0.0, limit])
+    bar = _legend(figure, grid, image, "weight", [-limit, 0.0, limit])
+    bar.ax.set_yticklabels([f"−{limit:.2g}", "0", f"{limit:.2g}"])
     return figure

@@ -70,8 +70,8 @@ class RunFolder:
             project: the first word of the folder's name, such as "digits".
             command: what to type to go on with the run, before `--resume`.
             options: the user's options.
-            epochs: how many epochs the project chooses if the user does not; None if each part of the
-                run has its own number.
+            epochs: how many epochs the project chooses if the user does not; None if each part
+                of the run has its own number.
             settings: further plain values that make the run what it is.
 
         Raises:

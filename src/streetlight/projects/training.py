@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from streetlight.interop import atomic_write, save
@@ -48,11 +49,12 @@ def learn(
     resume = run.checkpoint if options.resume and run.checkpoint.exists() else None
     whole = False
     try:
-        history = trainer.fit(
-            loader, validation, run.settings["epochs"], [*callbacks, Checkpoint(run.checkpoint)],
-            resume=resume, quiet=options.quiet,
-        )  # fmt: skip
-        whole = not history.interrupted
+        with suppress(KeyboardInterrupt):  # the second one; the first ends the epoch in peace
+            history = trainer.fit(
+                loader, validation, run.settings["epochs"], [*callbacks, Checkpoint(run.checkpoint)],
+                resume=resume, quiet=options.quiet,
+            )  # fmt: skip
+            whole = not history.interrupted
     finally:
         if not whole:
             trainer.restore_best()
@@ -61,7 +63,7 @@ def learn(
         best = trainer.best.epoch if trainer.best else 0
         _say_how_to_resume(run, best)
         raise KeyboardInterrupt
-    return trainer.best.epoch if patience and trainer.best else len(history)
+    return trainer.best.epoch if patience and trainer.best else trainer.epoch
 
 
 def _say_how_to_resume(run: RunFolder, best: int) -> None:

@@ -12,9 +12,9 @@ from streetlight.tensor import Tensor
 class Wobble(nn.Module):
     """Gives each picture a new place and slant at every look, as no two hands write alike.
 
-    Output pixel p shows the input at (1 + A)·(p − centre) + centre + t, between pixels a mixture of
-    the four around it; A is drawn from ±`slant`, t from ±`shift`. In evaluation mode, and for
-    strengths of 0, pictures pass as they are. Gradients do not flow through it: it belongs in front.
+    Output pixel p shows the input at (1 + A)·(p − centre) + centre + t, between pixels a mixture
+    of the four around it; A is drawn from ±`slant`, t from ±`shift`. In evaluation mode, and for
+    strengths of 0, pictures pass as they are. No gradients flow through it: it belongs in front.
 
     Args:
         shift: how far a picture moves at most, in pixels.
