@@ -40,6 +40,26 @@ def _reflected(op: Any) -> Callable[[Tensor, Any], Tensor]:
     return method
 
 
+def _of_bools(symbol: str, op: Any) -> Callable[..., Tensor]:
+    """Return the method for an operator that PyTorch applies to the bits of integers.
+
+    Only for bools is that the same as the logical operation.
+    """
+
+    def method(self: Tensor, *other: Any) -> Tensor:
+        for operand in (self, *other):
+            dtype = np.asarray(getattr(operand, "_data", operand)).dtype
+            if dtype.kind != "b":
+                raise DTypeError(
+                    f"{symbol} is for bool tensors, not for {dtype}",
+                    got={"tensor": self}, fix="x.bool(), or sl.logical_and and its like",
+                )  # fmt: skip
+        result: Tensor = op(self, *other)
+        return result
+
+    return method
+
+
 def _converter(target: str) -> Callable[[Tensor], Tensor]:
     """Return the method for `self.to(target)`, a device or a dtype by its name."""
 
@@ -305,9 +325,10 @@ class Tensor(Convertible):
     __mod__, __rmod__ = _operator(ops.remainder), _reflected(ops.remainder)
     __pow__, __rpow__ = _operator(ops.pow), _reflected(ops.pow)
     __matmul__, __rmatmul__ = _operator(ops.matmul), _reflected(ops.matmul)
-    __and__ = __rand__ = _operator(ops.logical_and)
-    __or__ = __ror__ = _operator(ops.logical_or)
-    __xor__ = __rxor__ = _operator(ops.ne)
+    __and__ = __rand__ = _of_bools("&", ops.logical_and)
+    __or__ = __ror__ = _of_bools("|", ops.logical_or)
+    __xor__ = __rxor__ = _of_bools("^", ops.ne)
+    __invert__ = _of_bools("~", ops.logical_not)
     __lt__, __le__ = _operator(ops.lt), _operator(ops.le)
     __gt__, __ge__ = _operator(ops.gt), _operator(ops.ge)
 
@@ -322,9 +343,6 @@ class Tensor(Convertible):
 
     def __abs__(self) -> Tensor:
         return ops.abs(self)
-
-    def __invert__(self) -> Tensor:
-        return ops.logical_not(self)
 
     __hash__ = object.__hash__  # a tensor is itself as a key, whatever it holds
 
