@@ -36,7 +36,7 @@ def operations(torch: Any) -> dict[str, Callable[[], Any]]:
 
 
 def microseconds() -> dict[str, dict[str, float]]:
-    """Time every operation in every framework, alternating; returns {operation: {framework: us}}."""
+    """Time each operation in turn in each framework: {operation: {framework: microseconds}}."""
     frameworks = [name for name in ("streetlight", "torch") if find_spec(name)]
     calls = {name: operations(import_module(name)) for name in frameworks}
     results: dict[str, dict[str, float]] = {}
