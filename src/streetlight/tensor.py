@@ -369,6 +369,7 @@ class Tensor(Convertible):
     argmax, argmin, all, any = ops.argmax, ops.argmin, ops.all, ops.any
     logsumexp, cumsum = ops.logsumexp, ops.cumsum
     softmax, log_softmax = ops.softmax, ops.log_softmax
+    allclose, equal = ops.allclose, ops.equal
 
     reshape = view = ops.reshape
     flatten, permute, transpose, squeeze = ops.flatten, ops.permute, ops.transpose, ops.squeeze
