@@ -89,32 +89,31 @@ class Node:
             )
 
 
-def edge_of(value: Any) -> Edge:
-    """Return where the gradient of an input goes; None if it requires none."""
-    return (value._node or value) if getattr(value, "requires_grad", False) else None
-
-
-def record(
-    op: Op, inputs: tuple[Any, ...], edges: tuple[Edge, ...], attributes: dict[str, Any],
-    output: Any, places: tuple[int, ...] | None = None,
-) -> Node:  # fmt: skip
-    """Make the node of an operation that was just carried out; `places` are the inputs to save."""
+def record(op: Op, inputs: tuple[Any, ...], attributes: dict[str, Any], output: Any) -> Node | None:
+    """Make the node of an operation that was just carried out, if an input needs a gradient."""
+    edges = []
+    pattern = 1  # a bit for each input behind the first: whether it requires a gradient
+    for x in inputs:
+        edge = None
+        if isinstance(x, Value):
+            if x._base is not None:
+                refresh(x)
+            if x.requires_grad:
+                edge = x._node or x
+        edges.append(edge)
+        pattern = pattern * 2 + (edge is not None)
+    if pattern == 1 << len(edges):
+        return None
+    places = op.places.get(pattern)
     if places is None:
-        places = op.places_for(edges)
+        places = op.places_for(pattern)
     if not places:
-        saved = edges
+        saved = tuple(edges)
     elif len(places) == len(inputs):
         saved = inputs
     else:
         saved = tuple([x if i in places else edges[i] for i, x in enumerate(inputs)])
-    return Node(op, edges, saved, places, attributes, output)
-
-
-def view_node(view: Any, base: Any, op: Op, attributes: dict[str, Any]) -> Node | None:
-    """Make the node of a view of `base`, if that requires a gradient."""
-    if not base.requires_grad:
-        return None
-    return record(op, (base,), (edge_of(base),), attributes, view._data)
+    return Node(op, tuple(edges), saved, places, attributes, output)
 
 
 def refresh(view: Any) -> None:
@@ -122,10 +121,8 @@ def refresh(view: Any) -> None:
     base, op, attributes, time = view._base
     if view._changed[0] <= time:
         return
-    if base._base is not None:
-        refresh(base)
-    view.requires_grad = base.requires_grad
-    view._node = view_node(view, base, op, attributes)
+    view._node = record(op, (base,), attributes, view._data)
+    view.requires_grad = view._node is not None
     view._base = (base, op, attributes, tick())
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from streetlight import devices
-from streetlight.autograd import record, refresh, tick
+from streetlight.autograd import record, tick
 from streetlight.ops.registry import Context, Op, context
 from streetlight.tensor import Tensor
 
@@ -35,31 +35,12 @@ def evaluate(op: Op, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Ten
     if op.view:
         _mark_view(out, inputs[0], op, attributes)
     if context.grad_enabled and op.vjp:
-        _record(out, op, inputs, attributes)
+        node = record(op, inputs, attributes, result)
+        if node is not None:
+            out._node, out.requires_grad = node, True
+            if op.saves_output:
+                node.box = out._changed = out._changed or [0]
     return out
-
-
-def _record(out: Any, op: Op, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> None:
-    """Link a result to the operation that made it, if an input requires a gradient."""
-    edges = []
-    needed = 0
-    for x in inputs:
-        edge = None
-        if isinstance(x, Tensor):
-            if x._base is not None:
-                refresh(x)
-            if x.requires_grad:
-                edge = x._node or x
-                needed += 1
-        edges.append(edge)
-    if needed:
-        places = op.places
-        if places is None and needed == len(edges):
-            places = op.all_places
-        out._node = node = record(op, inputs, tuple(edges), attributes, out._data, places)
-        out.requires_grad = True
-        if op.saves_output:
-            node.box = out._changed = out._changed or [0]
 
 
 def _mark_view(out: Any, base: Any, op: Op, attributes: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streetlight.autograd import edge_of, record, refresh, tick, view_node
+from streetlight.autograd import record, refresh, tick
 from streetlight.errors import DTypeError, InPlaceError, ShapeError
 from streetlight.ops.elementwise import clamp
 from streetlight.ops.indexing import _parsed, masked_fill, put
@@ -62,7 +62,7 @@ def _check_memory(target: Any) -> None:
         )
 
 
-def _stamp(target: Any) -> None:
+def stamp(target: Any) -> None:
     """Note the time of the change where all who share the memory can see it."""
     if target._changed is None:
         target._changed = [0]
@@ -79,12 +79,10 @@ def _rebase(target: Any, value: Any) -> None:
         refresh(base)
     facts = {"view": view, "attributes": attributes}
     before, after = _before(base, assign), Value.wrap(base._data)
-    edges = (edge_of(before), edge_of(value))
-    after._node = record(assign, (before, value), edges, facts, base._data)
-    after.requires_grad = True
+    after._node = record(assign, (before, value), facts, base._data)
+    after.requires_grad = after._node is not None
     _rebase(base, after)
-    target._node, target.requires_grad = view_node(target, base, view, attributes), True
-    target._base = (base, view, attributes, tick())
+    refresh(target)
 
 
 def _write(target: Any, value: Any, recording: bool) -> Any:
@@ -100,7 +98,7 @@ def _write(target: Any, value: Any, recording: bool) -> Any:
     if target._base is not None:
         refresh(target)
     np.copyto(target._data, value._data, casting="unsafe")
-    _stamp(target)
+    stamp(target)
     if recording:
         _rebase(target, value)
     return target
@@ -165,7 +163,7 @@ def _done_at_once(op: Op, target: Any, inputs: tuple[Any, ...], alpha: Any) -> b
         context.run(op.kernel_for(arrays), *arrays, out=data)
     except (ValueError, TypeError, OverflowError):
         return False  # the long way has the words for it
-    _stamp(target)
+    stamp(target)
     return True
 
 

@@ -153,6 +153,7 @@ class Tensor(Convertible):
     @data.setter
     def data(self, value: Tensor) -> None:
         self._data = as_array(value)
+        inplace.stamp(self)
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the size of one dimension."""

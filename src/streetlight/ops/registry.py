@@ -35,6 +35,9 @@ class Value:
     """What operations are applied to; Tensor is its only subclass."""
 
     _data: Array
+    _node: Any  # the recorded operation that made it
+    _base: Any  # what a view looks at, and how
+    requires_grad: bool
     wrap: ClassVar[Callable[[Array], Any]]  # set by the Tensor module: array -> Tensor
 
 
@@ -131,13 +134,8 @@ class Op:
             for part in saves.split("|")
         ]
         kinds = [p.kind for p in parameters]
-        self.rest = kinds.index(_VAR_POSITIONAL) if _VAR_POSITIONAL in kinds else None
-        self._chosen: dict[tuple[bool, ...], tuple[int, ...]] = {}
-        # one answer for all calls, unless the rules differ or there are any number of inputs
-        fixed = "|" not in saves and (self.rest is None or not saves)
-        self.places = tuple(self.saves[0]) if fixed else None
-        every = tuple(sorted({i for rule in self.saves for i in rule}))
-        self.all_places = every if self.rest is None else None  # if all inputs need a gradient
+        self._rest = kinds.index(_VAR_POSITIONAL) if _VAR_POSITIONAL in kinds else -1
+        self.places: dict[int, tuple[int, ...]] = {}
         self.has_out = bool(ufunc)
         self.kernel = getattr(np, ufunc) if ufunc else functools.partial(forward, np)
         all_ops[self.name] = self
@@ -145,18 +143,19 @@ class Op:
     def __repr__(self) -> str:
         return f"<op {self.name}>"
 
-    def places_for(self, edges: tuple[Any, ...]) -> tuple[int, ...]:
-        """Return which inputs must be saved, given which of them require a gradient."""
-        if self.places is not None:
-            return self.places
-        key = tuple([edge is not None for edge in edges])
-        if key not in self._chosen:
-            rules = self.saves if len(self.saves) > 1 else self.saves * len(edges)
-            needed = {i for rule, asked in zip(rules, key, strict=False) if asked for i in rule}
-            if self.rest in needed:
-                needed |= set(range(self.rest, len(edges)))
-            self._chosen[key] = tuple(sorted(needed))
-        return self._chosen[key]
+    def places_for(self, pattern: int) -> tuple[int, ...]:
+        """Return which inputs must be saved, and remember it in `places`.
+
+        Args:
+            pattern: a bit for each input, 1 if it requires a gradient, behind a leading 1.
+        """
+        asked = [bit == "1" for bit in f"{pattern:b}"[1:]]
+        rules = self.saves if len(self.saves) > 1 else self.saves * len(asked)
+        needed = {i for rule, wanted in zip(rules, asked, strict=False) if wanted for i in rule}
+        if self._rest in needed:
+            needed |= set(range(self._rest, len(asked)))
+        self.places[pattern] = tuple(sorted(needed))
+        return self.places[pattern]
 
     def __call__(self, *inputs: Any, **attributes: Any) -> Tensor:
         """Apply the operation to tensors that already have fitting dtypes."""
