@@ -1,190 +1,118 @@
-"""Activations as modules: the bends between two linear layers. The formulas are in `functional`.
+"""Activations as modules: the bends between two linear layers.
 
 `inplace` is taken where PyTorch has it, so that its scripts run; it never changes the input.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import InitVar, dataclass
 
 import streetlight.functional as F
-from streetlight.nn.module import Module
-
-if TYPE_CHECKING:
-    from streetlight.tensor import Tensor
+from streetlight.nn.functional_module import FunctionalModule
 
 
-class ReLU(Module):
+@dataclass(eq=False, repr=False)
+class ReLU(FunctionalModule, function=F.relu):
     """max(0, x); see `functional.relu`.
 
     >>> nn.ReLU()(sl.tensor([-1.0, 2.0])).tolist()
     [0.0, 2.0]
     """
 
-    def __init__(self, inplace: bool = False) -> None:
-        pass
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Apply it to an input of any shape."""
-        return F.relu(input)
+    inplace: InitVar[bool] = False
 
 
-class LeakyReLU(Module):
+@dataclass(eq=False, repr=False)
+class LeakyReLU(FunctionalModule, function=F.leaky_relu):
     """x if x > 0, else negative_slope · x; see `functional.leaky_relu`.
-
-    Args:
-        negative_slope: the share of a negative value that comes through.
 
     >>> nn.LeakyReLU(0.5)(sl.tensor([-1.0, 2.0])).tolist()
     [-0.5, 2.0]
     """
 
-    _shown = ("negative_slope",)
-
-    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
-        self.negative_slope = negative_slope
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Apply it to an input of any shape."""
-        return F.leaky_relu(input, self.negative_slope)
+    negative_slope: float = 0.01
+    inplace: InitVar[bool] = False
 
 
-class ELU(Module):
+@dataclass(eq=False, repr=False)
+class ELU(FunctionalModule, function=F.elu):
     """x if x > 0, else alpha · (eˣ − 1); see `functional.elu`.
-
-    Args:
-        alpha: minus the value that very negative inputs end at.
 
     >>> nn.ELU()(sl.tensor([-100.0, 2.0])).tolist()
     [-1.0, 2.0]
     """
 
-    _shown = ("alpha",)
-
-    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
-        self.alpha = alpha
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Apply it to an input of any shape."""
-        return F.elu(input, self.alpha)
+    alpha: float = 1.0
+    inplace: InitVar[bool] = False
 
 
-class GELU(Module):
+@dataclass(eq=False, repr=False)
+class GELU(FunctionalModule, function=F.gelu):
     """x · Φ(x), with the normal distribution's Φ; see `functional.gelu`.
-
-    Args:
-        approximate: "none", or "tanh" for the approximation by tanh.
 
     >>> nn.GELU()(sl.tensor([0.0, 100.0])).tolist()
     [0.0, 100.0]
     """
 
-    _shown = ("approximate",)
-
-    def __init__(self, approximate: str = "none") -> None:
-        self.approximate = approximate
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Apply it to an input of any shape."""
-        return F.gelu(input, self.approximate)
+    approximate: str = "none"
 
 
-class SiLU(Module):
+@dataclass(eq=False, repr=False)
+class SiLU(FunctionalModule, function=F.silu):
     """x · sigmoid(x); see `functional.silu`.
 
     >>> nn.SiLU()(sl.tensor([0.0, 100.0])).tolist()
     [0.0, 100.0]
     """
 
-    def __init__(self, inplace: bool = False) -> None:
-        pass
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Apply it to an input of any shape."""
-        return F.silu(input)
+    inplace: InitVar[bool] = False
 
 
-class Sigmoid(Module):
+class Sigmoid(FunctionalModule, function=F.sigmoid):
     """1 / (1 + e⁻ˣ); see `functional.sigmoid`.
 
     >>> nn.Sigmoid()(sl.tensor([0.0])).tolist()
     [0.5]
     """
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Apply it to an input of any shape."""
-        return F.sigmoid(input)
 
-
-class Tanh(Module):
+class Tanh(FunctionalModule, function=F.tanh):
     """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ); see `functional.tanh`.
 
     >>> nn.Tanh()(sl.tensor([0.0, 100.0])).tolist()
     [0.0, 1.0]
     """
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Apply it to an input of any shape."""
-        return F.tanh(input)
 
-
-class Softmax(Module):
+@dataclass(eq=False, repr=False)
+class Softmax(FunctionalModule, function=F.softmax):
     """eˣ / Σ eˣ, the sum along `dim`; see `functional.softmax`.
-
-    Args:
-        dim: the dimension along which the result adds up to 1.
 
     >>> nn.Softmax(dim=-1)(sl.tensor([3.0, 3.0])).tolist()
     [0.5, 0.5]
     """
 
-    _shown = ("dim",)
-
-    def __init__(self, dim: int) -> None:
-        self.dim = dim
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Apply it to an input that has the dimension `dim`."""
-        return F.softmax(input, self.dim)
+    dim: int
 
 
-class LogSoftmax(Module):
+@dataclass(eq=False, repr=False)
+class LogSoftmax(FunctionalModule, function=F.log_softmax):
     """x − log Σ eˣ, the sum along `dim`; see `functional.log_softmax`.
-
-    Args:
-        dim: the dimension along which the probabilities add up to 1.
 
     >>> nn.LogSoftmax(dim=-1)(sl.tensor([0.0, -1e4])).tolist()
     [0.0, -10000.0]
     """
 
-    _shown = ("dim",)
-
-    def __init__(self, dim: int) -> None:
-        self.dim = dim
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Apply it to an input that has the dimension `dim`."""
-        return F.log_softmax(input, self.dim)
+    dim: int
 
 
-class Softplus(Module):
+@dataclass(eq=False, repr=False)
+class Softplus(FunctionalModule, function=F.softplus):
     """log(1 + e^(beta · x)) / beta; see `functional.softplus`.
-
-    Args:
-        beta: the sharpness of the bend.
-        threshold: where beta · x is above it, x itself is given.
 
     >>> nn.Softplus()(sl.tensor([100.0])).tolist()
     [100.0]
     """
 
-    _shown = ("beta", "threshold")
-
-    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
-        self.beta = beta
-        self.threshold = threshold
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Apply it to an input of any shape."""
-        return F.softplus(input, self.beta, self.threshold)
+    beta: float = 1.0
+    threshold: float = 20.0
