@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.core.parity import torch
 
 import streetlight as sl
 from streetlight.errors import DTypeError, StreetlightError
-from tests.core.parity import torch
 
 NAMES = ["float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"]
 SHAPES = [((2,), (2,)), ((2,), ()), ((), (2,)), ((), ()), ((1, 2), (1,)), ((0,), (1,))]
@@ -119,7 +119,7 @@ def test_other_dtypes_are_refused(dtype: Any) -> None:
 
 def test_arrays_of_other_dtypes_are_refused() -> None:
     for make in (sl.tensor, sl.from_numpy, sl.as_tensor, lambda a: sl.ones(2) + a):
-        with pytest.raises(StreetlightError, match="complex128'?\\)? is not a dtype of tensors"):
+        with pytest.raises(StreetlightError, match="is not a dtype of tensors"):
             make(np.array([1j, 2.0]))
 
 

@@ -16,17 +16,24 @@ def one_dim(name: str, dim: int, ndim: int) -> int:
 
     Raises:
         IndexOutOfRangeError: if there is no such dimension.
+        ArgumentError: if it is not a whole number.
 
     >>> one_dim("sum", -1, 3)
     2
     """
     size = max(ndim, 1)  # a 0-d tensor takes 0 and -1, as in PyTorch
-    if not -size <= dim < size:
+    try:
+        place = operator.index(dim)
+    except TypeError as error:
+        raise ArgumentError(
+            f"{name}: {dim!r} is not a dimension", expected="a whole number"
+        ) from error
+    if not -size <= place < size:
         raise IndexOutOfRangeError(
             f"{name}: there is no dimension {dim}",
             expected=f"-{size} to {size - 1}, because the tensor has {ndim} dimensions",
         )
-    return dim % size
+    return place % size
 
 
 def many_dims(name: str, dim: Dim, ndim: int) -> tuple[int, ...]:
@@ -40,8 +47,8 @@ def many_dims(name: str, dim: Dim, ndim: int) -> tuple[int, ...]:
     """
     if dim is None:
         return tuple(range(ndim))
-    if isinstance(dim, int):
-        return (one_dim(name, dim, ndim),) if ndim else ()
+    if not isinstance(dim, (tuple, list)):
+        return (one_dim(name, dim, ndim),)[:ndim]  # type: ignore[arg-type]
     dims = tuple(sorted(one_dim(name, d, ndim) for d in dim))
     if len(set(dims)) < len(dims):
         raise ArgumentError(f"{name}: a dimension is named twice in {tuple(dim)}")

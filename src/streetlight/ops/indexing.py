@@ -11,7 +11,7 @@ from streetlight.devices import Array
 from streetlight.errors import ArgumentError, DTypeError, IndexOutOfRangeError, ShapeError
 from streetlight.ops.dims import one_dim
 from streetlight.ops.elementwise import where
-from streetlight.ops.movement import _slice, expand, narrow
+from streetlight.ops.movement import _slice, expand, narrow, reshape
 from streetlight.ops.reduce import ValuesAndIndices
 from streetlight.ops.registry import (
     ErrorSample,
@@ -254,14 +254,18 @@ def masked_fill(input: Tensor, mask: Tensor, value: float) -> Tensor:
 
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
     """The order that sorts along a dimension; equal elements always keep theirs."""
-    if input.ndim == 0:
-        return input.long() * 0
-    return _argsort(input, dim=one_dim("sort", dim, input.ndim), descending=descending)
+    return _order("argsort", input, dim, descending)
+
+
+def _order(name: str, input: Tensor, dim: int, descending: bool) -> Tensor:
+    place = one_dim(name, dim, input.ndim)
+    row = input if input.ndim else reshape(input, 1)
+    return reshape(_argsort(row, dim=place, descending=descending), input.shape)
 
 
 def sort(input: Tensor, dim: int = -1, descending: bool = False) -> ValuesAndIndices:
     """Sorted values along a dimension, and where each came from."""
-    order = argsort(input, dim, descending)
+    order = _order("sort", input, dim, descending)
     return ValuesAndIndices(gather(input, dim, order) if input.ndim else input, order)
 
 
@@ -273,10 +277,13 @@ def topk(
     Raises:
         ArgumentError: if there are fewer than k.
     """
-    size = input.shape[dim] if input.ndim else 1
+    place = one_dim("topk", dim, input.ndim)
+    size = input.shape[place] if input.ndim else 1
     if not 0 <= k <= size:
         raise ArgumentError(f"topk: k is {k}", expected=f"0 to {size}", got={"input": input})
     values, indices = sort(input, dim, descending=largest)
+    if not input.ndim:
+        return ValuesAndIndices(values, indices)
     return ValuesAndIndices(narrow(values, dim, 0, k), narrow(indices, dim, 0, k))
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streetlight import dtypes
 from streetlight.devices import Array
-from streetlight.errors import DTypeError, IndexOutOfRangeError
+from streetlight.errors import ArgumentError, DTypeError, IndexOutOfRangeError
 from streetlight.ops.dims import Dim, many_dims, one_dim, reduced_shape
-from streetlight.ops.elementwise import eq, exp, mul, sqrt, where
+from streetlight.ops.elementwise import eq, exp, maximum, minimum, mul, where
 from streetlight.ops.movement import _pad, expand, flip, narrow, reshape
-from streetlight.ops.registry import ErrorSample, Sample, cast, primitive
+from streetlight.ops.registry import ErrorSample, Sample, Value, cast, primitive
 from streetlight.ops.samples import numbers
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _logsumexp(xp: Any, x: Array, dims: Dims, keepdim: bool) -> Array:
                                        "cumsum: there is no dimension 2")],
 )  # fmt: skip
 def _cumsum(xp: Any, x: Array, dim: int) -> Array:
-    return xp.cumsum(x, axis=one_dim("cumsum", dim, x.ndim))
+    return xp.cumsum(x, axis=one_dim("cumsum", dim, x.ndim)).reshape(x.shape)
 
 
 # ---- the public functions ----
@@ -209,8 +209,12 @@ def mean(input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any = 
 
 def var(input: Tensor, dim: Dim = None, correction: int = 1, keepdim: bool = False) -> Tensor:
     """Variance, Σ(x − mean)² / (n − correction); a correction of 1 makes it unbiased."""
-    _floating("var", input)
-    dims = many_dims("var", dim, input.ndim)
+    return _var("var", input, dim, correction, keepdim)
+
+
+def _var(name: str, input: Tensor, dim: Dim, correction: int, keepdim: bool) -> Tensor:
+    _floating(name, input)
+    dims = many_dims(name, dim, input.ndim)
     count = math.prod(input.shape[d] for d in dims)
     centred = input - mean(input, dims or None, True)
     total = _sum(centred * centred, dims=dims, keepdim=keepdim)
@@ -218,56 +222,72 @@ def var(input: Tensor, dim: Dim = None, correction: int = 1, keepdim: bool = Fal
 
 
 def std(input: Tensor, dim: Dim = None, correction: int = 1, keepdim: bool = False) -> Tensor:
-    """Standard deviation, the square root of `var`."""
-    return sqrt(var(input, dim, correction, keepdim))
+    """Standard deviation, the square root of `var`; where it is 0, so is its gradient."""
+    return _root(_var("std", input, dim, correction, keepdim), 0.5)
 
 
-def norm(input: Tensor, p: float = 2.0, dim: Dim = None, keepdim: bool = False) -> Tensor:
-    """Vector norm (Σ|x|ᵖ)^(1/p); its gradient at 0 is 0 for p = 2, as in PyTorch."""
+def _root(x: Tensor, exponent: float) -> Tensor:
+    """x to the power of the exponent, with a gradient of 0 at 0, as in PyTorch."""
+    zero = eq(x, 0)
+    return where(zero, 0.0, where(zero, 1.0, x) ** exponent)
+
+
+def norm(input: Tensor, p: Any = 2.0, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    """Vector norm (Σ|x|ᵖ)^(1/p); for p = ∞ the largest |x|, for −∞ the smallest, for 0 how many
+    are not 0. Where the norm is 0, so is its gradient.
+
+    Raises:
+        ArgumentError: if p is not a number; "fro" stands for 2.
+    """
     _floating("norm", input)
     dims = many_dims("norm", dim, input.ndim)
-    if p == math.inf:
-        return _amax(input.abs(), dims=dims, keepdim=keepdim)
+    p = 2.0 if p == "fro" else p
+    if not isinstance(p, (int, float)):
+        raise ArgumentError(f"norm: p is {p!r}", expected='a number, or "fro"')
+    if math.isinf(p):
+        _not_empty("norm", input, dims)
+        return (_amax if p > 0 else _amin)(input.abs(), dims=dims, keepdim=keepdim)
+    if p == 0:
+        return _sum(cast(input != 0, dtype=input.dtype), dims=dims, keepdim=keepdim)
     if p == 1:
         return _sum(input.abs(), dims=dims, keepdim=keepdim)
     power = input * input if p == 2 else input.abs() ** p
-    total = _sum(power, dims=dims, keepdim=keepdim)
-    zero = eq(total, 0)
-    return where(zero, 0.0, where(zero, 1.0, total) ** (1.0 / p))
+    return _root(_sum(power, dims=dims, keepdim=keepdim), 1.0 / p)
 
 
 def amax(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Largest element over the given dimensions; equal ones share the gradient."""
-    dims = many_dims("max", dim, input.ndim)
-    _not_empty("max", input, dims)
-    return _amax(input, dims=dims, keepdim=keepdim)
+    return _extreme("amax", _amax, input, dim, keepdim)
 
 
 def amin(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Smallest element over the given dimensions; equal ones share the gradient."""
-    dims = many_dims("min", dim, input.ndim)
-    _not_empty("min", input, dims)
-    return _amin(input, dims=dims, keepdim=keepdim)
+    return _extreme("amin", _amin, input, dim, keepdim)
+
+
+def _extreme(name: str, op: Any, input: Tensor, dim: Dim, keepdim: bool) -> Tensor:
+    dims = many_dims(name, dim, input.ndim)
+    _not_empty(name, input, dims)
+    result: Tensor = op(input, dims=dims, keepdim=keepdim)
+    return result
 
 
 def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """Largest element; with `dim`, values and indices; with a tensor, the elementwise maximum."""
     if dim is None:
-        return amax(input)
-    if hasattr(dim, "dtype"):
-        return input.maximum(dim)
-    indices = argmax(input, dim, True)
-    return _picked(input, indices, one_dim("max", dim, input.ndim), keepdim)
+        return _extreme("max", _amax, input, None, False)
+    if isinstance(dim, Value):
+        return maximum(input, dim)
+    return _picked(input, _index_of("max", _argmax, input, dim, True), dim, keepdim)
 
 
 def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """Smallest element; with `dim`, values and indices; with a tensor, the elementwise minimum."""
     if dim is None:
-        return amin(input)
-    if hasattr(dim, "dtype"):
-        return input.minimum(dim)
-    indices = argmin(input, dim, True)
-    return _picked(input, indices, one_dim("min", dim, input.ndim), keepdim)
+        return _extreme("min", _amin, input, None, False)
+    if isinstance(dim, Value):
+        return minimum(input, dim)
+    return _picked(input, _index_of("min", _argmin, input, dim, True), dim, keepdim)
 
 
 def _picked(input: Tensor, indices: Tensor, dim: int, keepdim: bool) -> ValuesAndIndices:
@@ -279,33 +299,37 @@ def _picked(input: Tensor, indices: Tensor, dim: int, keepdim: bool) -> ValuesAn
 
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Index of the (first) largest element along a dimension, or of all elements laid in a row."""
-    return _index_of(_argmax, input, dim, keepdim)
+    return _index_of("argmax", _argmax, input, dim, keepdim)
 
 
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Index of the (first) smallest element along a dimension, or of all laid in a row."""
-    return _index_of(_argmin, input, dim, keepdim)
+    return _index_of("argmin", _argmin, input, dim, keepdim)
 
 
-def _index_of(op: Any, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
+def _index_of(name: str, op: Any, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
+    place = 0 if dim is None else one_dim(name, dim, input.ndim)
     if dim is None or input.ndim == 0:
-        input, dim, keepdim = reshape(input, -1), 0, False
-    dim = one_dim(op.name, dim, input.ndim)
-    _not_empty(op.name, input, (dim,))
-    result: Tensor = op(input, dim=dim, keepdim=keepdim)
+        input, keepdim = reshape(input, -1), False
+    _not_empty(name, input, (place,))
+    result: Tensor = op(input, dim=place, keepdim=keepdim)
     return result
 
 
 def prod(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Product along a dimension or of all elements; its gradient is right at zeros too."""
     input = _widened(input, None)
-    if dim is None:
-        input, dim, keepdim = reshape(input, -1), 0, False
-    return _prod(input, dim=one_dim("prod", dim, input.ndim), keepdim=keepdim)
+    place = 0 if dim is None else one_dim("prod", dim, input.ndim)
+    if dim is None or input.ndim == 0:
+        input, keepdim = reshape(input, -1), False
+    return _prod(input, dim=place, keepdim=keepdim)
 
 
 def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False) -> Tensor:
-    """ln Σ eˣ over the given dimensions, without overflow."""
+    """ln Σ eˣ over the given dimensions, without overflow.
+
+    Where all elements are −∞ its gradient is 0 (PyTorch: NaN); nothing at all is refused.
+    """
     _floating("logsumexp", input)
     dims = many_dims("logsumexp", dim, input.ndim)
     _not_empty("logsumexp", input, dims)
@@ -319,12 +343,14 @@ def cumsum(input: Tensor, dim: int) -> Tensor:
 
 def all(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Whether all elements are true (not zero)."""
-    return eq(sum(eq(input, 0), dim, keepdim), 0)
+    dims = many_dims("all", dim, input.ndim)
+    return eq(sum(eq(input, 0), dims or None, keepdim), 0)
 
 
 def any(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Whether any element is true (not zero)."""
-    return sum(input != 0, dim, keepdim) > 0
+    dims = many_dims("any", dim, input.ndim)
+    return sum(input != 0, dims or None, keepdim) > 0
 
 
 def softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
@@ -363,7 +389,7 @@ def below_the_largest(name: str, input: Tensor, dim: int, dtype: Any = None) -> 
     """Scores minus the largest along `dim`: no softmax changes, and no digit of 1e4 is lost."""
     scores = input if dtype is None else input.to(dtype)
     _floating(name, scores)
-    place = (one_dim(name, dim, input.ndim),) if input.ndim else ()
+    place = (one_dim(name, dim, input.ndim),)[: input.ndim]
     _not_empty(name, scores, place)
     return scores - _amax(scores.detach(), dims=place, keepdim=True)
 
@@ -377,8 +403,8 @@ def allclose(
     input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> bool:
     """Whether all elements are nearly equal: |a − b| ≤ atol + rtol · |b|."""
-    near = (input - other).abs() <= other.abs() * rtol + atol
-    near = near | eq(input, other)
+    gap = (input - other).abs()
+    near = gap.isfinite() & (gap <= other.abs() * rtol + atol) | eq(input, other)
     if equal_nan:
         near = near | (input.isnan() & other.isnan())
     return bool(all(near))
