@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,10 +28,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 train = typer.Typer(help="Train a network and leave a folder of results.", no_args_is_help=True)
-app.add_typer(train, name="train")
-app.add_typer(data, name="data")
-app.command("doctor")(doctor)
-app.command("explain")(explain)
 
 
 @app.callback()
@@ -131,8 +128,17 @@ def project_of(run: Path) -> Any:
     return import_module(f"streetlight.projects.{modules[name]}")
 
 
+app.command("doctor")(doctor)
+app.command("explain")(explain)
+app.add_typer(train, name="train")
+app.add_typer(data, name="data")
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; errors are told in words, not as a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # bars and × must not fail where they cannot be shown
+            stream.reconfigure(errors="replace")
     words = list(sys.argv[1:] if arguments is None else arguments)
     show_traceback = "--traceback" in words
     words = [word for word in words if word != "--traceback"]

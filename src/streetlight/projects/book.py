@@ -68,8 +68,8 @@ EXPERIMENTS = {
     "tanh-softmax": Experiment(TANH, nn.CrossEntropyLoss(), 100, 0.1, 0.01, 300, 30),
 }
 BOOK = {
-    "plain network, to the end": 0.707,
-    "the same, stopped in time": 0.811,
+    "plain network to the end": 0.707,
+    "the same stopped in time": 0.811,
     "with dropout": 0.819,
     "in mini-batches": 0.807,
     "tanh and softmax": 0.870,

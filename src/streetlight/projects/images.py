@@ -111,6 +111,6 @@ def bars(shares: NDArray[np.float32]) -> list[str]:
     order = (-shares).argsort(kind="stable")
     shown = [int(digit) for place, digit in enumerate(order) if place < 3 or shares[digit] >= 0.01]
     return [
-        f"  {digit}  {'█' * round(BAR * float(shares[digit])):<{BAR}}  {shares[digit]:>6.1%}"
+        f"  {digit}  {'█' * round(BAR * float(shares[digit])):<{BAR}}  {100 * shares[digit]:>5.1f} %"
         for digit in shown
     ]

@@ -168,6 +168,7 @@ def _new_path(project: str) -> Path:
 def _near_runs(path: Path) -> str:
     """Name the runs that the user may have meant."""
     folders = {path.parent, Path("runs")}
-    names = sorted(run.parent.as_posix() for top in folders for run in top.glob("*/run.json"))
-    near = get_close_matches(path.as_posix(), names, n=3, cutoff=0.4) or names[-3:]
+    runs = sorted(record.parent for top in folders for record in top.glob("*/run.json"))
+    names = {run.name: run.as_posix() for run in runs}
+    near = [names[name] for name in get_close_matches(path.name, names) or list(names)[-3:]]
     return f"did you mean {' or '.join(near)}?" if near else "begin with `streetlight train digits`"

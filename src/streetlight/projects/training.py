@@ -45,15 +45,15 @@ def learn(
         KeyboardInterrupt: Ctrl-C was pressed; it was said how to resume.
         DivergenceError: the training ran away.
     """
-    callbacks = [EarlyStopping(patience=patience)] if patience else []
+    stopping = [EarlyStopping(patience=patience)] if patience else []
+    callbacks = [*stopping, Checkpoint(run.checkpoint)]
     resume = run.checkpoint if options.resume and run.checkpoint.exists() else None
     whole = False
     try:
         with suppress(KeyboardInterrupt):  # the second one; the first ends the epoch in peace
             history = trainer.fit(
-                loader, validation, run.settings["epochs"], [*callbacks, Checkpoint(run.checkpoint)],
-                resume=resume, quiet=options.quiet,
-            )  # fmt: skip
+                loader, validation, run.settings["epochs"], callbacks, resume, options.quiet
+            )
             whole = not history.interrupted
     finally:
         if not whole:

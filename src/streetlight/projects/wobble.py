@@ -44,18 +44,18 @@ class Wobble(nn.Module):
 def _look_through(images: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """Resample images (N, 1, H, W), each by its own change (N, 2, 3) of the coordinates."""
     count, _, height, width = images.shape
-    padded = np.pad(images[:, 0], ((0, 0), (1, 1), (1, 1))).reshape(count, -1)
+    padded = np.pad(images[:, 0], ((0, 0), (1, 2), (1, 2))).reshape(count, -1)
     place = np.indices((height, width), np.float32).reshape(2, -1)
     middle = np.array([[height - 1], [width - 1]], np.float32) / 2
     seen = place + draws[:, :, :2] @ (place - middle) + draws[:, :, 2:] + 1
-    seen = np.clip(seen, 0, np.array([[height], [width]], np.float32) + 0.999)
+    seen = np.clip(seen, 0, np.array([[height], [width]], np.float32) + 1)
     corner = np.floor(seen)
     down, right = np.moveaxis(seen - corner, 1, 0)
     start = np.arange(count)[:, None] * padded.shape[1]
-    first = start + (corner[:, 0] * (width + 2) + corner[:, 1]).astype(np.intp)
+    first = start + (corner[:, 0] * (width + 3) + corner[:, 1]).astype(np.intp)
     pixels = padded.ravel()
     above, below = (
         pixels[first + row] * (1 - right) + pixels[first + row + 1] * right
-        for row in (0, width + 2)
+        for row in (0, width + 3)
     )
     return (above * (1 - down) + below * down).reshape(images.shape)
