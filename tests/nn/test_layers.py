@@ -18,8 +18,6 @@ LAYERS = {
     "identity": (lambda n: n.Identity(3, name="x"), [(2, 3), ()]),
     "flatten": (lambda n: n.Flatten(), [(2, 3, 4), (2, 3), (0, 2, 2), (1, 2, 3, 4)]),
     "flatten some": (lambda n: n.Flatten(0, 1), [(2, 3, 4), (5, 1)]),
-    "unflatten": (lambda n: n.Unflatten(1, (2, -1)), [(3, 6), (1, 2, 5)]),
-    "unflatten last": (lambda n: n.Unflatten(-1, (3, 1)), [(3,), (2, 4, 3)]),
     "relu": (lambda n: n.ReLU(inplace=False), [(3, 4), (1,), (0, 2)]),
     "leaky relu": (lambda n: n.LeakyReLU(0.2), [(3, 4), (2, 1, 3)]),
     "elu": (lambda n: n.ELU(0.7), [(3, 4), (5,)]),
@@ -132,17 +130,6 @@ def test_embedding_agrees_with_pytorch(shape, padding_idx):
     compare(ours, theirs, [np.asarray(rng.integers(0, 7, size=shape))], rng)
 
 
-def test_embedding_from_pretrained():
-    table = sl.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
-    frozen = nn.Embedding.from_pretrained(table)
-    assert frozen(sl.tensor([2, 0])).tolist() == [[5.0, 6.0], [1.0, 2.0]]
-    assert not frozen.weight.requires_grad
-    assert repr(frozen) == "Embedding(3, 2)"
-    assert nn.Embedding.from_pretrained(table, freeze=False).weight.requires_grad
-    with pytest.raises(ShapeError, match="this is not a table"):
-        nn.Embedding.from_pretrained(sl.zeros(3))
-
-
 def test_embedding_refuses_a_padding_row_that_is_not_there():
     with pytest.raises(IndexOutOfRangeError, match="padding_idx=7 is not one of 7 rows"):
         nn.Embedding(7, 3, padding_idx=7)
@@ -218,7 +205,7 @@ def test_layers_take_a_dtype():
         assert {parameter.dtype for parameter in layer.parameters()} == {sl.float64}
 
 
-@pytest.mark.parametrize("build", [nn.LayerNorm, nn.RMSNorm, lambda size: nn.Unflatten(1, size)])
+@pytest.mark.parametrize("build", [nn.LayerNorm, nn.RMSNorm])
 def test_sizes_are_checked_when_a_layer_is_made(build):
     with pytest.raises(ArgumentError, match=r"\(2\.5,\) is not a shape"):
         build(2.5)

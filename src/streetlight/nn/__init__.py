@@ -14,9 +14,7 @@ from streetlight.nn.activation import (
     Tanh,
 )
 from streetlight.nn.container import ModuleDict, ModuleList, Sequential
-from streetlight.nn.dropout import Dropout
-from streetlight.nn.embedding import Embedding
-from streetlight.nn.linear import Flatten, Identity, Linear, Unflatten
+from streetlight.nn.linear import Dropout, Embedding, Flatten, Identity, Linear
 from streetlight.nn.loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -37,5 +35,5 @@ __all__ = [
     "Dropout", "Embedding", "Flatten", "HuberLoss", "Identity", "KLDivLoss", "L1Loss", "LayerNorm",
     "LeakyReLU", "Linear", "LogSoftmax", "MSELoss", "Module", "ModuleDict", "ModuleList",
     "NLLLoss", "Parameter", "RMSNorm", "ReLU", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss",
-    "Softmax", "Softplus", "Tanh", "Unflatten", "functional", "init", "utils",
+    "Softmax", "Softplus", "Tanh", "functional", "init", "utils",
 ]  # fmt: skip

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from itertools import count
-from typing import Any, Self, overload
+from typing import Any, Self
 
 from streetlight.errors import IndexOutOfRangeError, ModuleError, UnknownNameError
 from streetlight.nn.members import near_match
 from streetlight.nn.module import Module
-
-_Named = Mapping[str, Module] | Iterable[tuple[str, Module]]
 
 
 class _Container(Module):
@@ -39,7 +37,7 @@ class _Sequence(_Container):
     """A container whose modules are named "0", "1" and so on, unless they were given names."""
 
     def __iter__(self) -> Iterator[Module]:
-        return iter([value for value in vars(self).values() if isinstance(value, Module)])
+        return iter(self._entries().values())
 
     def _name_at(self, index: int) -> str:
         names = list(self._entries())
@@ -49,6 +47,13 @@ class _Sequence(_Container):
             raise IndexOutOfRangeError(
                 f"{type(self).__name__} has no module {index}, it holds {len(names)}"
             ) from None
+
+    def __getitem__(self, index: int | slice) -> Any:
+        """Return one module, or several in a container of their own; they are not copied."""
+        if not isinstance(index, slice):
+            return self._entries()[self._name_at(index)]
+        several = dict(list(self._entries().items())[index])
+        return Sequential(several) if isinstance(self, Sequential) else ModuleList(several.values())
 
     def __setitem__(self, index: int, module: Module) -> None:
         self._put(self._name_at(index), module)
@@ -69,11 +74,7 @@ class _Sequence(_Container):
 class Sequential(_Sequence):
     """Modules one after the other: each takes what the one before gives.
 
-    Args:
-        args: the modules, or one dict of names to modules.
-
-    Raises:
-        ModuleError: one of them is not a module.
+    They are given one by one, or as a dict of names to modules.
 
     >>> model = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))
     >>> model(sl.zeros(5, 4)).shape, model[-1]
@@ -93,25 +94,9 @@ class Sequential(_Sequence):
             input = module(input)
         return input
 
-    @overload
-    def __getitem__(self, index: int) -> Module: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequential: ...
-    def __getitem__(self, index: int | slice) -> Module:
-        """Return one module, or a Sequential of several; the modules are shared, not copied."""
-        if isinstance(index, slice):
-            return Sequential(dict(list(self._entries().items())[index]))
-        return self._entries()[self._name_at(index)]
-
 
 class ModuleList(_Sequence):
     """A list of modules for a `forward` of your own. A plain Python list serves as well.
-
-    Args:
-        modules: what to begin with.
-
-    Raises:
-        ModuleError: one of them is not a module.
 
     >>> layers = nn.ModuleList(nn.Linear(2, 2) for _ in range(3))
     >>> len(layers), [name for name, _ in layers[:1].named_parameters()]
@@ -121,16 +106,6 @@ class ModuleList(_Sequence):
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         self.extend(modules)
 
-    @overload
-    def __getitem__(self, index: int) -> Module: ...
-    @overload
-    def __getitem__(self, index: slice) -> ModuleList: ...
-    def __getitem__(self, index: int | slice) -> Module:
-        """Return one module, or a ModuleList of several."""
-        if isinstance(index, slice):
-            return ModuleList(list(self)[index])
-        return self._entries()[self._name_at(index)]
-
     def insert(self, index: int, module: Module) -> None:
         """Put a module before the one at `index`."""
         modules = list(self)
@@ -139,54 +114,33 @@ class ModuleList(_Sequence):
             self._put(str(position), moved)
 
 
-class ModuleDict(_Container):
-    """Modules by name, in the order they were put in. A plain Python dict serves as well.
-
-    Args:
-        modules: what to begin with, a dict or pairs of name and module.
-
-    Raises:
-        ModuleError: one of them is not a module, or a name is taken by an attribute.
+class ModuleDict(_Container, MutableMapping[str, Module]):
+    """Modules by name, with the methods of a dict. A plain Python dict serves as well.
 
     >>> choices = nn.ModuleDict({"flat": nn.Flatten(), "bend": nn.ReLU()})
     >>> list(choices), choices["bend"]
     (['flat', 'bend'], ReLU())
     """
 
-    def __init__(self, modules: _Named = ()) -> None:
+    __eq__, __hash__ = object.__eq__, object.__hash__  # those of a module, not of a mapping
+
+    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] = ()) -> None:
         self.update(modules)
 
-    def update(self, modules: _Named) -> None:
-        """Put in several modules; those of the same names are replaced."""
-        for name, module in dict(modules).items():
-            self[name] = module
+    def __getitem__(self, name: str) -> Module:
+        entries = self._entries()
+        if name not in entries:
+            raise UnknownNameError(
+                f"ModuleDict has no module '{name}'", fix=near_match(name, entries)
+            )
+        return entries[name]
 
     def __setitem__(self, name: str, module: Module) -> None:
         self._put(name, module)
-
-    def __getitem__(self, name: str) -> Module:
-        if name not in self:
-            raise UnknownNameError(f"ModuleDict has no module '{name}'", fix=near_match(name, self))
-        return self._entries()[name]
 
     def __delitem__(self, name: str) -> None:
         self[name]  # a wrong name is answered with the nearest right one
         delattr(self, name)
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._entries()
-
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries())
-
-    def keys(self) -> Iterable[str]:
-        """Return the names."""
-        return self._entries().keys()
-
-    def values(self) -> Iterable[Module]:
-        """Return the modules."""
-        return self._entries().values()
-
-    def items(self) -> Iterable[tuple[str, Module]]:
-        """Return pairs of name and module."""
-        return self._entries().items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from streetlight.nn.module import Module
 
@@ -27,7 +27,7 @@ class FunctionalModule(Module):
         if function is not None:
             cls.function = staticmethod(function)
 
-    def forward(self, *args: Tensor, **kwargs: Tensor) -> Tensor:
+    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
         """Call the function."""
         options = {field.name: getattr(self, field.name) for field in fields(self)}
         return self.function(*args, **kwargs, **options)

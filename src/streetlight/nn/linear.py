@@ -1,32 +1,35 @@
-"""The linear layer, and layers that only pass on or reshape."""
+"""What most networks are made of: the linear layer, tables of vectors, dropout and reshaping."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import streetlight.functional as F
+from streetlight import ops
 from streetlight.creation import empty
+from streetlight.errors import IndexOutOfRangeError
 from streetlight.nn import init
+from streetlight.nn.functional_module import FunctionalModule
 from streetlight.nn.module import Module
 from streetlight.nn.parameter import Parameter
-from streetlight.ops.dims import as_shape, one_dim
 
 if TYPE_CHECKING:
+    from streetlight.random import Generator
     from streetlight.tensor import Tensor
 
 
 class Linear(Module):
-    """Weigh and add up: x · Wᵀ + b.
+    """Weigh and add up: x · Wᵀ + b; see `functional.linear`.
+
+    Weight (out_features, in_features) and bias (out_features,) begin uniform in ±1/√in_features.
 
     Args:
         in_features: size of the last dimension of the input (..., in_features).
         out_features: size of the last dimension of the output (..., out_features).
         bias: whether there is a b.
         device, dtype: of the parameters.
-
-    Weight (out_features, in_features) and bias (out_features,) begin uniform in ±1/√in_features.
 
     >>> layer = nn.Linear(3, 2)
     >>> layer(sl.zeros(5, 3)).shape, layer.weight.shape, layer.bias.shape
@@ -69,62 +72,99 @@ class Linear(Module):
         return f"{sizes}, bias={self.bias is not None}"
 
 
+class Embedding(Module):
+    """Look up rows of a learnt table: weight[input]; see `functional.embedding`.
+
+    The weight (num_embeddings, embedding_dim) begins with the standard normal distribution, the
+    row `padding_idx` with 0, and that row gets no gradient.
+
+    Raises:
+        IndexOutOfRangeError: `padding_idx` is not a row of the table.
+
+    >>> words = nn.Embedding(10, 3, padding_idx=0)
+    >>> words(sl.tensor([[1, 2, 0, 0]])).shape
+    (1, 4, 3)
+    """
+
+    weight: Parameter
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        *,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
+            raise IndexOutOfRangeError(
+                f"Embedding: padding_idx={padding_idx} is not one of {num_embeddings} rows"
+            )
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = embedding_dim
+        self.padding_idx = padding_idx if padding_idx is None else padding_idx % num_embeddings
+        self.weight = Parameter(empty(num_embeddings, embedding_dim, device=device, dtype=dtype))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the table anew."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            init.zeros_(self.weight[self.padding_idx])
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Turn indices (...) into rows (..., embedding_dim)."""
+        return F.embedding(input, self.weight, self.padding_idx)
+
+    def extra_repr(self) -> str:
+        """Tell the sizes."""
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+
+
+@dataclass(eq=False, repr=False)
+class Dropout(FunctionalModule):
+    """In training, put a share p of the elements to 0, scale the others; see `functional.dropout`.
+
+    In evaluation mode (`model.eval()`) the input is given back as it is. `inplace` is taken as
+    PyTorch has it; the input is never changed.
+
+    >>> nn.Dropout(0.5).eval()(sl.ones(3)).tolist()
+    [1.0, 1.0, 1.0]
+    """
+
+    p: float = 0.5
+    inplace: bool = False
+    generator: Generator | None = field(default=None, kw_only=True, repr=False)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply it to an input of any shape."""
+        return F.dropout(input, self.p, self.training, generator=self.generator)
+
+
+@dataclass(eq=False, repr=False)
+class Flatten(FunctionalModule, function=ops.flatten):
+    """Make one dimension of those from `start_dim` to `end_dim`, by default all but the batch.
+
+    >>> nn.Flatten()(sl.zeros(5, 28, 28)).shape
+    (5, 784)
+    """
+
+    start_dim: int = 1
+    end_dim: int = -1
+
+
 class Identity(Module):
-    """Give back the input as it is; takes the place of a layer that is left out.
+    """Give back the input as it is; takes the place, and the arguments, of a layer left out.
 
     >>> nn.Identity()(sl.tensor([1.0])).tolist()
     [1.0]
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Take the arguments of any layer that it may stand for."""
+        pass
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the input."""
         return input
-
-
-class Flatten(Module):
-    """Make one dimension of several.
-
-    Args:
-        start_dim: the first of them; 1 keeps the batch.
-        end_dim: the last of them.
-
-    >>> nn.Flatten()(sl.zeros(5, 28, 28)).shape
-    (5, 784)
-    """
-
-    _shown = ("start_dim", "end_dim")
-
-    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
-        self.start_dim = start_dim
-        self.end_dim = end_dim
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Reshape an input that has these dimensions."""
-        return input.flatten(self.start_dim, self.end_dim)
-
-
-class Unflatten(Module):
-    """Make several dimensions of one.
-
-    Args:
-        dim: which one.
-        unflattened_size: the sizes that it becomes; one of them may be -1.
-
-    >>> nn.Unflatten(1, (28, 28))(sl.zeros(5, 784)).shape
-    (5, 28, 28)
-    """
-
-    _shown = ("dim", "unflattened_size")
-
-    def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
-        self.dim = dim
-        self.unflattened_size = as_shape("Unflatten", (unflattened_size,))
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Reshape an input that has this dimension."""
-        dim = one_dim("Unflatten", self.dim, input.ndim)
-        sizes = (*input.shape[:dim], *self.unflattened_size, *input.shape[dim + 1 :])
-        return input.reshape(sizes)

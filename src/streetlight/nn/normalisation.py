@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import streetlight.functional as F
@@ -17,7 +18,20 @@ if TYPE_CHECKING:
     from streetlight.tensor import Tensor
 
 
-class LayerNorm(Module):
+class _Norm(Module):
+    weight: Parameter | None
+    _beginnings = MappingProxyType(
+        {"weight": 1, "bias": 0, "running_mean": 0, "running_var": 1, "num_batches_tracked": 0}
+    )
+
+    def reset_parameters(self) -> None:
+        """Set the parameters, and the statistics if there are any, to what they begin with."""
+        for name, value in self._beginnings.items():
+            if vars(self).get(name) is not None:
+                init.constant_(vars(self)[name], value)
+
+
+class LayerNorm(_Norm):
     """Bring each sample to mean 0 and variance 1; see `functional.layer_norm`.
 
     Args:
@@ -27,13 +41,10 @@ class LayerNorm(Module):
         bias: whether there is a bias, if there is a weight.
         device, dtype: of the parameters.
 
-    Source: Ba, Kiros and Hinton, 2016, arXiv:1607.06450.
-
     >>> nn.LayerNorm(2, eps=0.0)(sl.tensor([[1.0, 3.0]])).tolist()
     [[-1.0, 1.0]]
     """
 
-    weight: Parameter | None
     bias: Parameter | None
 
     def __init__(
@@ -51,10 +62,6 @@ class LayerNorm(Module):
         self.weight = Parameter(ones(shape, device=device, dtype=dtype)) if learnt else None
         self.bias = Parameter(zeros(shape, device=device, dtype=dtype)) if learnt and bias else None
 
-    def reset_parameters(self) -> None:
-        """Set the weight to 1 and the bias to 0."""
-        _reset(self.weight, self.bias)
-
     def forward(self, input: Tensor) -> Tensor:
         """Normalise an input (..., *normalized_shape)."""
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
@@ -65,22 +72,14 @@ class LayerNorm(Module):
         return f"{self.normalized_shape}, eps={self.eps}, {affine}"
 
 
-class RMSNorm(Module):
+class RMSNorm(_Norm):
     """Bring each sample to root mean square 1; see `functional.rms_norm`.
 
-    Args:
-        normalized_shape: the last sizes of the input, over which the mean is taken.
-        eps: keeps the square root away from 0; None for the resolution of the dtype.
-        elementwise_affine: whether to learn a weight (from 1).
-        device, dtype: of the parameters.
-
-    Source: Zhang and Sennrich, 2019, arXiv:1910.07467.
+    The arguments are those of `LayerNorm`; `eps=None` stands for the resolution of the dtype.
 
     >>> nn.RMSNorm(2, eps=0.0)(sl.tensor([[3.0, 3.0]])).tolist()
     [[1.0, 1.0]]
     """
-
-    weight: Parameter | None
 
     def __init__(
         self,
@@ -95,10 +94,6 @@ class RMSNorm(Module):
         learnt = elementwise_affine
         self.weight = Parameter(ones(shape, device=device, dtype=dtype)) if learnt else None
 
-    def reset_parameters(self) -> None:
-        """Set the weight to 1."""
-        _reset(self.weight, None)
-
     def forward(self, input: Tensor) -> Tensor:
         """Normalise an input (..., *normalized_shape)."""
         return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
@@ -109,7 +104,7 @@ class RMSNorm(Module):
         return f"{self.normalized_shape}, eps={self.eps}, {affine}"
 
 
-class BatchNorm1d(Module):
+class BatchNorm1d(_Norm):
     """Bring each channel to mean 0 and variance 1 over the batch; see `functional.batch_norm`.
 
     In training it uses the batch's own statistics and keeps running ones; in evaluation mode it
@@ -126,17 +121,17 @@ class BatchNorm1d(Module):
     Raises:
         ShapeError: in the forward, if the input is not (N, C) or (N, C, L).
 
-    Source: Ioffe and Szegedy, 2015, arXiv:1502.03167.
-
     >>> nn.BatchNorm1d(1, eps=0.0)(sl.tensor([[1.0], [3.0]])).tolist()
     [[-1.0], [1.0]]
     """
 
-    weight: Parameter | None
     bias: Parameter | None
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
+    _buffer_names = MappingProxyType(
+        dict.fromkeys(("running_mean", "running_var", "num_batches_tracked"), True)
+    )
 
     def __init__(
         self,
@@ -149,22 +144,15 @@ class BatchNorm1d(Module):
         dtype: Any = None,
     ) -> None:
         factory = {"device": device, "dtype": dtype}
+        tracked = track_running_stats
         self.num_features = num_features
         self.eps = eps
         self.momentum = momentum
         self.weight = Parameter(ones(num_features, **factory)) if affine else None
         self.bias = Parameter(zeros(num_features, **factory)) if affine else None
-        tracked = track_running_stats
-        counter = zeros((), dtype="int64", device=device)
-        self.register_buffer("running_mean", zeros(num_features, **factory) if tracked else None)
-        self.register_buffer("running_var", ones(num_features, **factory) if tracked else None)
-        self.register_buffer("num_batches_tracked", counter if tracked else None)
-
-    def reset_parameters(self) -> None:
-        """Set the weight to 1 and the bias to 0, and forget the running statistics."""
-        _reset(self.weight, self.bias)
-        _reset(self.running_var, self.running_mean)
-        _reset(None, self.num_batches_tracked)
+        self.running_mean = zeros(num_features, **factory) if tracked else None
+        self.running_var = ones(num_features, **factory) if tracked else None
+        self.num_batches_tracked = zeros((), dtype="int64", device=device) if tracked else None
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise an input (N, C) or (N, C, L)."""
@@ -175,7 +163,11 @@ class BatchNorm1d(Module):
                 got={"input": input},
                 fix="flatten other dimensions, or add the batch with unsqueeze(0)",
             )
-        momentum = self._count_batch() if self.training else 0.0
+        momentum = self.momentum or 0.0
+        if self.training and self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+            if self.momentum is None:
+                momentum = 1 / self.num_batches_tracked.item()
         return F.batch_norm(
             input,
             self.running_mean,
@@ -187,23 +179,8 @@ class BatchNorm1d(Module):
             self.eps,
         )
 
-    def _count_batch(self) -> float:
-        """Count a batch of training, and return its share in the running statistics."""
-        if self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
-            if self.momentum is None:
-                return 1 / int(self.num_batches_tracked.item())
-        return self.momentum or 0.0
-
     def extra_repr(self) -> str:
         """Tell the options."""
         affine = f"affine={self.weight is not None}, bias={self.bias is not None}"
         tracked = f"track_running_stats={self.running_mean is not None}"
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, {affine}, {tracked}"
-
-
-def _reset(to_one: Tensor | None, to_zero: Tensor | None) -> None:
-    if to_one is not None:
-        init.ones_(to_one)
-    if to_zero is not None:
-        init.zeros_(to_zero)
