@@ -382,7 +382,12 @@ class Tensor(Convertible):
     argsort, sort, topk = ops.argsort, ops.sort, ops.topk
 
     def t(self) -> Tensor:
-        """The matrix with rows and columns exchanged."""
+        """The matrix with rows and columns exchanged; a vector stays as it is."""
+        if self.ndim > 2:
+            raise ShapeError(
+                f"t: the tensor has {self.ndim} dimensions", expected="a matrix",
+                got={"tensor": self}, fix="x.mT or x.permute(...)",
+            )  # fmt: skip
         return self.T
 
     def view_as(self, other: Tensor) -> Tensor:
