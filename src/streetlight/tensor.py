@@ -14,7 +14,7 @@ import numpy as np
 from streetlight import autograd, devices, dtypes, inplace, ops
 from streetlight.convert import Convertible, as_array
 from streetlight.devices import Array
-from streetlight.errors import DTypeError, GradientError
+from streetlight.errors import DTypeError, GradientError, ShapeError
 from streetlight.ops.indexing import getitem
 from streetlight.ops.movement import copy
 from streetlight.ops.registry import Value, cast
