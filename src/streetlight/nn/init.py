@@ -19,17 +19,8 @@ from streetlight.tensor import Tensor
 if TYPE_CHECKING:
     from streetlight.random import Generator
 
-_GAINS = {
-    "linear": 1.0,
-    "conv1d": 1.0,
-    "conv2d": 1.0,
-    "conv3d": 1.0,
-    "sigmoid": 1.0,
-    "tanh": 5 / 3,
-    "relu": math.sqrt(2),
-    "leaky_relu": math.sqrt(2),
-    "selu": 3 / 4,
-}
+_GAINS = dict.fromkeys(("linear", "conv1d", "conv2d", "conv3d", "sigmoid"), 1.0)
+_GAINS |= {"tanh": 5 / 3, "relu": math.sqrt(2), "leaky_relu": math.sqrt(2), "selu": 3 / 4}
 
 
 def uniform_(
@@ -47,11 +38,7 @@ def uniform_(
 def normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
-    """Draw from the normal distribution.
-
-    >>> nn.init.normal_(sl.empty(2), mean=3.0, std=0.0).tolist()
-    [3.0, 3.0]
-    """
+    """Draw from the normal distribution."""
     with no_grad():
         return tensor.normal_(mean, std, generator=generator)
 
@@ -63,25 +50,16 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
     [0.5, 0.5]
     """
     with no_grad():
-        tensor.fill_(val)
-    return tensor
+        return tensor.fill_(val)
 
 
 def ones_(tensor: Tensor) -> Tensor:
-    """Set all elements to 1.
-
-    >>> nn.init.ones_(sl.empty(2)).tolist()
-    [1.0, 1.0]
-    """
+    """Set all elements to 1."""
     return constant_(tensor, 1.0)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
-    """Set all elements to 0.
-
-    >>> nn.init.zeros_(sl.empty(2)).tolist()
-    [0.0, 0.0]
-    """
+    """Set all elements to 0."""
     return constant_(tensor, 0.0)
 
 
@@ -111,16 +89,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 def xavier_uniform_(
     tensor: Tensor, gain: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
-    """Draw uniformly in ±gain · √(6 / (fan_in + fan_out)).
-
-    Raises:
-        ShapeError: the tensor has fewer than two dimensions.
-
-    Source: Glorot and Bengio, Understanding the difficulty of training ..., 2010.
-
-    >>> nn.init.xavier_uniform_(sl.empty(3, 5)).shape
-    (3, 5)
-    """
+    """Draw uniformly in ±gain · √(6 / (fan_in + fan_out)); see `xavier_normal_`."""
     bound = gain * math.sqrt(6 / max(sum(_fans(tensor)), 1))
     return uniform_(tensor, -bound, bound, generator)
 
@@ -128,13 +97,15 @@ def xavier_uniform_(
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Draw from the normal distribution with std gain · √(2 / (fan_in + fan_out)).
 
-    Raises and source: as `xavier_uniform_`.
+    Raises:
+        ShapeError: the tensor has fewer than two dimensions.
+
+    Source: Glorot and Bengio, Understanding the difficulty of training ..., 2010.
 
     >>> nn.init.xavier_normal_(sl.empty(3, 5)).shape
     (3, 5)
     """
-    std = gain * math.sqrt(2 / max(sum(_fans(tensor)), 1))
-    return normal_(tensor, 0.0, std, generator)
+    return normal_(tensor, 0.0, gain * math.sqrt(2 / max(sum(_fans(tensor)), 1)), generator)
 
 
 def kaiming_uniform_(
@@ -144,7 +115,19 @@ def kaiming_uniform_(
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
 ) -> Tensor:
-    """Draw uniformly in ±gain · √(3 / fan).
+    """Draw uniformly in ±gain · √(3 / fan); see `kaiming_normal_`."""
+    bound = math.sqrt(3) * _kaiming_std(tensor, a, mode, nonlinearity)
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def kaiming_normal_(
+    tensor: Tensor,
+    a: float = 0.0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
+) -> Tensor:
+    """Draw from the normal distribution with std gain / √fan.
 
     Args:
         tensor: a weight of two or more dimensions.
@@ -159,24 +142,6 @@ def kaiming_uniform_(
 
     Source: He et al., 2015, arXiv:1502.01852.
 
-    >>> nn.init.kaiming_uniform_(sl.empty(3, 5), nonlinearity="relu").shape
-    (3, 5)
-    """
-    bound = math.sqrt(3) * _kaiming_std(tensor, a, mode, nonlinearity)
-    return uniform_(tensor, -bound, bound, generator)
-
-
-def kaiming_normal_(
-    tensor: Tensor,
-    a: float = 0.0,
-    mode: str = "fan_in",
-    nonlinearity: str = "leaky_relu",
-    generator: Generator | None = None,
-) -> Tensor:
-    """Draw from the normal distribution with std gain / √fan.
-
-    Args, raises and source: as `kaiming_uniform_`.
-
     >>> nn.init.kaiming_normal_(sl.empty(3, 5), nonlinearity="relu").shape
     (3, 5)
     """
@@ -186,10 +151,7 @@ def kaiming_normal_(
 def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Draw a random (half-)orthogonal matrix: W · Wᵀ = gain² · 1, or Wᵀ · W if it is tall.
 
-    Args:
-        tensor: a weight of two or more dimensions; those after the first count as one.
-        gain: the factor.
-        generator: where the random numbers come from.
+    Dimensions after the first count as one.
 
     Raises:
         ShapeError: the tensor has fewer than two dimensions.
@@ -199,17 +161,14 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None =
     >>> nn.init.orthogonal_(sl.empty(1, 1), gain=2.0).abs().tolist()
     [[2.0]]
     """
-    _fans(tensor)
-    if tensor.numel() == 0:
-        return tensor
+    _fans(tensor)  # refuses what is no matrix
     drawn = normal_(tensor, generator=generator).detach().cpu().numpy()
-    matrix = drawn.reshape(len(drawn), -1).astype(np.float64)
+    matrix = drawn.reshape(len(drawn), math.prod(drawn.shape[1:])).astype(np.float64)
     wide = matrix.shape[0] < matrix.shape[1]
     q, r = np.linalg.qr(matrix.T if wide else matrix)
     q = q * np.where(np.diag(r) < 0, -gain, gain)  # this makes all rotations equally likely
     with no_grad():
-        tensor.copy_(Tensor((q.T if wide else q).reshape(drawn.shape)))
-    return tensor
+        return tensor.copy_(Tensor((q.T if wide else q).reshape(drawn.shape)))
 
 
 def _fans(tensor: Tensor) -> tuple[int, int]:

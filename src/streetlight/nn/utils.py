@@ -54,62 +54,41 @@ def clip_grad_norm_(
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
-    """Bring every element of every gradient into the range ±clip_value.
-
-    Args:
-        parameters: the tensors whose gradients are meant; those without one are passed over.
-        clip_value: the largest value allowed.
-
-    >>> weight = nn.Parameter(sl.tensor([0.0, 0.0]))
-    >>> weight.grad = sl.tensor([-30.0, 0.5])
-    >>> nn.utils.clip_grad_value_([weight], 1.0); weight.grad.tolist()
-    [-1.0, 0.5]
-    """
+    """Bring every element of every gradient into the range ±clip_value."""
     with no_grad():
         for grad in _gradients(parameters):
             grad.clamp_(-clip_value, clip_value)
 
 
-def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """Put all elements of all parameters into one vector, with gradients.
+def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    parameters = [parameters] if isinstance(parameters, Tensor) else parameters
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
-    >>> nn.utils.parameters_to_vector(nn.Linear(3, 2).parameters()).shape
-    (8,)
-    """
+
+def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
+    """Put all elements of all parameters into one vector, with gradients."""
     return cat([parameter.reshape(-1) for parameter in parameters])
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Copy the elements of one vector into parameters; undoes `parameters_to_vector`.
 
-    Args:
-        vec: the vector.
-        parameters: what to fill, in order.
-
     Raises:
         ShapeError: the vector has not as many elements as the parameters.
 
     >>> layer = nn.Linear(1, 1)
     >>> nn.utils.vector_to_parameters(sl.tensor([2.0, 3.0]), layer.parameters())
-    >>> layer.bias.tolist()
-    [3.0]
+    >>> nn.utils.parameters_to_vector(layer.parameters()).tolist()
+    [2.0, 3.0]
     """
     parameters = list(parameters)
-    count = sum(parameter.numel() for parameter in parameters)
-    if vec.shape != (count,):
+    sizes = [parameter.numel() for parameter in parameters]
+    if vec.shape != (sum(sizes),):
         raise ShapeError(
-            f"vector_to_parameters: the parameters have {count} elements",
-            expected=f"a vector of shape ({count},)",
+            f"vector_to_parameters: the parameters have {sum(sizes)} elements",
+            expected=f"a vector of shape ({sum(sizes)},)",
             got={"vec": vec},
         )
-    start = 0
     with no_grad():
-        for parameter in parameters:
-            part = vec[start : start + parameter.numel()]
+        for parameter, part in zip(parameters, vec.split(sizes), strict=True):
             parameter.copy_(part.reshape(parameter.shape))
-            start += parameter.numel()
-
-
-def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
-    parameters = [parameters] if isinstance(parameters, Tensor) else parameters
-    return [parameter.grad for parameter in parameters if parameter.grad is not None]
