@@ -65,7 +65,7 @@ def compare(
     assert len(mine) == len(theirs)
     for ours, expected in zip(mine, theirs, strict=True):
         if not isinstance(expected, np.ndarray):
-            assert ours == expected or list(ours) == list(expected)
+            assert ours == (tuple(expected) if isinstance(expected, torch.Size) else expected)
             continue
         assert ours.dtype == expected.dtype
         assert ours.shape == expected.shape

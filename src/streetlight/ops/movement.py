@@ -11,13 +11,14 @@ import numpy as np
 
 from streetlight import dtypes
 from streetlight.devices import Array
-from streetlight.errors import ArgumentError, IndexOutOfRangeError, ShapeError
+from streetlight.errors import ArgumentError, DTypeError, IndexOutOfRangeError, ShapeError
 from streetlight.ops.dims import as_shape, fill_in_size, many_dims, one_dim
 from streetlight.ops.registry import (
     ErrorSample,
     Op,
     Sample,
     Shape,
+    Value,
     cast,
     primitive,
     shape_of,
@@ -75,8 +76,10 @@ def matrix_transpose(xp: Any, x: Array) -> Array:
 
 def _expanded(x: Any, shape: Shape) -> Shape:
     own = shape_of(x)
-    fits = len(own) <= len(shape) and all(
-        a in (1, b) for a, b in zip(own[::-1], shape[::-1], strict=False)
+    fits = (
+        min(shape, default=0) >= 0
+        and len(own) <= len(shape)
+        and all(a in (1, b) for a, b in zip(own[::-1], shape[::-1], strict=False))
     )
     if not fits:
         raise ShapeError(
@@ -229,9 +232,9 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Join the dimensions from start_dim to end_dim into one."""
+    start, end = (one_dim("flatten", d, input.ndim) for d in (start_dim, end_dim))
     if input.ndim == 0:
         return reshape(input, 1)
-    start, end = (one_dim("flatten", d, input.ndim) for d in (start_dim, end_dim))
     if start > end:
         raise ArgumentError(f"flatten: start_dim {start_dim} lies behind end_dim {end_dim}")
     joined = math.prod(input.shape[start : end + 1])
@@ -261,7 +264,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """Leave out dimensions of size 1: all, or those named that are."""
-    dims = many_dims("squeeze", dim, input.ndim)
+    dims = () if dim == () else many_dims("squeeze", dim, input.ndim)
     shape = tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in dims)
     return _reshape(input, shape=shape)
 
@@ -283,13 +286,25 @@ def expand(input: Tensor, *shape: Any) -> Tensor:
 
 def flip(input: Tensor, *dims: Any) -> Tensor:
     """Turn the order of elements round along dimensions."""
-    return _flip(input, dims=many_dims("flip", as_shape("flip", dims), input.ndim))
+    given = as_shape("flip", dims)
+    return _flip(input, dims=many_dims("flip", given, input.ndim) if given else ())
 
 
 def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
-    """The part of `length` elements from `start` along a dimension."""
+    """The part of `length` elements from `start` along a dimension.
+
+    Raises:
+        IndexOutOfRangeError: if the dimension is not as long.
+    """
     place = one_dim("narrow", dim, input.ndim)
-    return _slice(input, index=(slice(None),) * place + (slice(start, start + length), ...))
+    size = input.shape[place] if input.ndim else 0
+    first = start + size if start < 0 else start
+    if length < 0 or not 0 <= first <= first + length <= size:
+        raise IndexOutOfRangeError(
+            f"narrow: {length} elements from {start} do not lie within 0 to {size - 1}",
+            got={"input": input, "dim": dim},
+        )
+    return _slice(input, index=(slice(None),) * place + (slice(first, first + length), ...))
 
 
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
@@ -310,8 +325,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Join tensors along a dimension that is there already."""
-    if not tensors:
-        raise ArgumentError("cat: there is nothing to join", expected="at least one tensor")
+    _check_tensors("cat", tensors)
     place = one_dim("cat", dim, tensors[0].ndim)
     if any(t.ndim != tensors[0].ndim or t.ndim == 0 for t in tensors):
         raise ShapeError(
@@ -324,20 +338,41 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return _cat(*parts, dim=place, sizes=tuple(t.shape[place] for t in tensors))
 
 
+def _check_tensors(name: str, tensors: Sequence[Tensor]) -> None:
+    if not tensors:
+        raise ArgumentError(f"{name}: there is nothing to join", expected="at least one tensor")
+    for tensor in tensors:
+        if not isinstance(tensor, Value):
+            raise DTypeError(
+                f"{name}: {tensor!r} is not a tensor", expected="tensors", fix="sl.tensor(...)"
+            )
+
+
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Join tensors of one shape along a new dimension."""
-    return cat([unsqueeze(t, dim) for t in tensors], dim)
+    _check_tensors("stack", tensors)
+    shape = tensors[0].shape
+    for tensor in tensors:
+        if tensor.shape != shape:
+            raise ShapeError(
+                f"stack: shapes {shape} and {tensor.shape} differ",
+                expected="one shape for all",
+                fix="use cat to join along a dimension that is there",
+            )
+    place = one_dim("stack", dim, len(shape) + 1)
+    return cat([unsqueeze(t, place) for t in tensors], place)
 
 
 def split(input: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """Cut into parts of `split_size` (the last may be smaller) or of the sizes given."""
     size = input.shape[one_dim("split", dim, input.ndim)]
-    if isinstance(split_size, int):
-        step = max(split_size, 1)
-        sizes = [min(step, size - start) for start in range(0, size, step)]
-    else:
+    if isinstance(split_size, Sequence):
         sizes = list(split_size)
-    if builtin_sum(sizes) != size or (isinstance(split_size, int) and split_size < 1):
+    else:
+        step = max(split_size, 1)
+        sizes = [min(step, size - start) for start in range(0, size, step)] or [0]
+        sizes = sizes if split_size == step or not size else [split_size]
+    if builtin_sum(sizes) != size or min(sizes, default=0) < 0:
         raise ArgumentError(f"split: sizes {split_size} do not make up {size}")
     starts = [builtin_sum(sizes[:i]) for i in range(len(sizes))]
     return tuple(narrow(input, dim, a, n) for a, n in zip(starts, sizes, strict=True))
@@ -348,4 +383,4 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     if chunks < 1:
         raise ArgumentError(f"chunk: {chunks} parts cannot be made", expected="1 or more")
     size = input.shape[one_dim("chunk", dim, input.ndim)]
-    return split(input, -(-size // chunks) or 1, dim)
+    return split(input, -(-size // chunks) or [0] * chunks, dim)
