@@ -16,8 +16,8 @@ SHAPES = [(), (1,), (6,), (2, 3), (2, 1, 4), (0, 3), (3, 0, 2)]
 
 
 @pytest.mark.parametrize(("shape", "new"), [
-    ((6,), (2, 3)), ((2, 3), (3, -1)), ((2, 3), (-1,)), ((), (1, 1)), ((1, 1), ()), ((0, 3), (3, 0)),
-    ((0,), (-1,)), ((2, 3, 4), (4, -1, 2)), ((3, 0, 2), (0,)),
+    ((6,), (2, 3)), ((2, 3), (3, -1)), ((2, 3), (-1,)), ((), (1, 1)), ((1, 1), ()),
+    ((0, 3), (3, 0)), ((0,), (-1,)), ((2, 3, 4), (4, -1, 2)), ((3, 0, 2), (0,)),
 ])  # fmt: skip
 def test_reshape(shape: Any, new: Any) -> None:
     compare(lambda T, x: (T.reshape(x, new), x.reshape(new), x.view(new)), numbers(*shape))
@@ -27,7 +27,8 @@ def test_reshape(shape: Any, new: Any) -> None:
 
 
 @pytest.mark.parametrize(("shape", "new"), [
-    ((6,), (4,)), ((6,), (4, -1)), ((6,), (-1, -1)), ((6,), (-2, -3)), ((0, 3), (0, -1)), ((), (0,)),
+    ((6,), (4,)), ((6,), (4, -1)), ((6,), (-1, -1)), ((6,), (-2, -3)), ((0, 3), (0, -1)),
+    ((), (0,)),
 ])  # fmt: skip
 def test_reshape_that_does_not_fit(shape: Any, new: Any) -> None:
     error = both_refuse(lambda T, x: x.reshape(new), numbers(*shape))
@@ -89,8 +90,8 @@ def test_an_order_that_is_none(order: Any) -> None:
 
 
 @pytest.mark.parametrize(("shape", "new"), [
-    ((3,), (2, 3)), ((2, 1), (2, 4)), ((2, 1), (-1, 4)), ((), (2, 2)), ((1,), (0,)), ((0, 1), (0, 3)),
-    ((1, 3), (5, 2, 3)), ((3,), (3,)), ((2, 3), (2, -1)),
+    ((3,), (2, 3)), ((2, 1), (2, 4)), ((2, 1), (-1, 4)), ((), (2, 2)), ((1,), (0,)),
+    ((0, 1), (0, 3)), ((1, 3), (5, 2, 3)), ((3,), (3,)), ((2, 3), (2, -1)),
 ])  # fmt: skip
 def test_expand(shape: Any, new: Any) -> None:
     compare(lambda T, x: (x.expand(new), x.expand(*new) * 2), numbers(*shape))
@@ -143,7 +144,7 @@ def test_pad_of_other_dims(widths: Any) -> None:
 
 def test_pad_knows_one_mode_and_no_negative_widths() -> None:
     for widths, mode in (((1, 1), "reflect"), ((-1, 0), "constant")):
-        with pytest.raises(ArgumentError, match='two widths >= 0 .* and mode "constant"'):
+        with pytest.raises(ArgumentError, match="two widths >= 0 for each dimension"):
             sl.nn.functional.pad(sl.ones(2, 3), widths, mode)
 
 
