@@ -75,10 +75,10 @@ def _mistakes_title(wrong: int) -> str:
 def evaluate(path: Path) -> None:
     """Test the model of a run again, on its project's test digits."""
     model, network = load_network(RunFolder.open(path).model)
-    print(judge(model, test_digits(network.project)))
+    print(judge(model, held_out(network.project)))
 
 
-def test_digits(project: str) -> LabelledImages:
+def held_out(project: str) -> LabelledImages:
     """The digits that no run of the project learns from."""
     return {"digits": datasets.digits, "mnist": datasets.mnist}[project]()[1]
 
@@ -108,9 +108,10 @@ def predict(path: Path, files: list[Path]) -> None:
 
 def bars(shares: NDArray[np.float32]) -> list[str]:
     """Draw the three likeliest classes, and any other above one percent, as bars of text."""
-    order = (-shares).argsort(kind="stable")
-    shown = [int(digit) for place, digit in enumerate(order) if place < 3 or shares[digit] >= 0.01]
-    return [
-        f"  {digit}  {'█' * round(BAR * float(shares[digit])):<{BAR}}  {100 * shares[digit]:>5.1f} %"
-        for digit in shown
-    ]
+    order = [int(digit) for digit in (-shares).argsort(kind="stable")]
+    lines = []
+    for place, digit in enumerate(order):
+        share = float(shares[digit])
+        if place < 3 or share >= 0.01:
+            lines.append(f"  {digit}  {'█' * round(BAR * share):<{BAR}}  {100 * share:>5.1f} %")
+    return lines
