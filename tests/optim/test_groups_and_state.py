@@ -133,53 +133,51 @@ WRONG_OPTIONS = [
     ("RMSprop", {"alpha": -0.1}, "this alpha"),
     ("Adagrad", {"lr_decay": -0.1}, "this lr_decay"),
     ("Adagrad", {"initial_accumulator_value": -1}, "this initial_accumulator_value"),
-    ("SGD", {"nesterov": True}, "looks ahead along the momentum"),
+    ("SGD", {"nesterov": True}, "this nesterov.*a momentum above 0"),
     ("SGD", {"nesterov": True, "momentum": 0.9, "dampening": 0.1}, "dampening 0"),
 ]
 
 
 @pytest.mark.parametrize(("name", "options", "words"), WRONG_OPTIONS)
 def test_wrong_options_are_named(name, options, words):
-    with pytest.raises(ArgumentError, match=words):
+    with pytest.raises(ArgumentError, match=f"(?s){words}"):
         getattr(optim, name)([parameter(1.0)], **options)
 
 
 def test_wrong_options_of_a_group_are_named():
     with pytest.raises(ArgumentError, match="this lr"):
         optim.SGD([{"params": [parameter(1.0)], "lr": -1}])
-    with pytest.raises(ArgumentError, match=r"no option 'momentun'[^?]*did you mean 'momentum'\?"):
+    with pytest.raises(ArgumentError, match=r"(?s)this momentun.*only options among lr, momentum"):
         optim.SGD([{"params": [parameter(1.0)], "momentun": 0.9}])
-    with pytest.raises(ArgumentError, match=r"no option 'betas'[^?]*leave it out"):
+    with pytest.raises(ArgumentError, match=r"(?s)this betas.*only options among"):
         optim.SGD([{"params": [parameter(1.0)], "betas": (0.9, 0.99)}])
 
 
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ([], "empty parameter list"),
-        (iter([]), "empty parameter list"),
-        (parameter(1.0), "not a Tensor"),
-        ({"params": [parameter(1.0)]}, "not a dict"),
-        ([1.0], "parameter 0 of the group is not a tensor"),
-        ([("weight", parameter(1.0))], "without names"),
-        ([parameter(1.0), parameter(1.0) * 2], "parameter 1 of the group was computed"),
-        ([{"lr": 0.1}], "needs its parameters"),
-        ([{"params": [parameter(1.0)]}, parameter(1.0)], "needs its parameters"),
+        ([], "this params.*a list with parameters in it"),
+        (iter([]), "can be read only once"),
+        (parameter(1.0), "this params.*a list with parameters in it"),
+        ({"params": [parameter(1.0)]}, "number 0 of its group.*a tensor"),
+        ([1.0], "number 0 of its group.*a tensor"),
+        ([("weight", parameter(1.0))], "without its name"),
+        ([parameter(1.0), parameter(1.0) * 2], "number 1 of its group.*a leaf"),
     ],
 )
 def test_wrong_parameters_are_named(params, words):
-    with pytest.raises(ArgumentError, match=words):
+    with pytest.raises(ArgumentError, match=f"(?s){words}"):
         optim.SGD(params)
 
 
 def test_a_parameter_may_come_only_once():
     weight, other = parameter(1.0), parameter(1.0)
-    with pytest.raises(ArgumentError, match="parameter 1 of the group is there already"):
+    with pytest.raises(ArgumentError, match=r"(?s)number 1 of its group.*each only once"):
         optim.SGD([weight, weight])
     with pytest.raises(ArgumentError, match="move twice"):
         optim.SGD([{"params": [weight]}, {"params": [other, weight]}])
     optimizer = optim.SGD([weight])
-    with pytest.raises(ArgumentError, match="is there already"):
+    with pytest.raises(ArgumentError, match="each only once"):
         optimizer.add_param_group({"params": [weight]})
     assert len(optimizer.param_groups) == 1
 
@@ -187,7 +185,7 @@ def test_a_parameter_may_come_only_once():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (dict, "has no 'state' and 'param_groups'"),
+        (dict, "other parameter groups"),
         (lambda: optim.Adam([parameter(1.0)]).state_dict(), "other parameter groups"),
         (lambda: optim.SGD([parameter(1.0), parameter(1.0)]).state_dict(), "lacks options"),
         (lambda: stepped(optim.Adam, (2,), (2,)).state_dict(), "exp_avg of another shape"),

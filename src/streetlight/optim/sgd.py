@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from streetlight.errors import ArgumentError
-from streetlight.optim.optimizer import Group, Optimizer, Parameters
+from streetlight.optim.optimizer import Group, Optimizer, Parameters, require
 from streetlight.tensor import Tensor
 
 
 class SGD(Optimizer):
     """Steps down the gradient g, or down a running sum b of gradients:
 
-    g ← g + weight_decay · θ;  b ← momentum · b + (1 − dampening) · g, at first b = g;
+    b ← momentum · b + (1 − dampening) · g, at first b = g;
     θ ← θ − lr · b, or with Nesterov's look ahead θ ← θ − lr · (g + momentum · b).
-
-    Args:
-        params: parameters or parameter groups, see `Optimizer`.
-        lr: learning rate.
-        momentum: how much of the running sum is kept; 0 is plain gradient descent.
-        dampening: how much of the new gradient is held back from the sum.
-        weight_decay: pulls parameters towards 0 (L2 penalty).
-        nesterov: look one momentum step ahead.
-        maximize: climb instead of descend.
 
     Raises:
         ArgumentError: as `Optimizer`; Nesterov without momentum, or with dampening.
 
-    Source: Sutskever et al., On the importance of initialization and momentum in deep learning,
-    2013.
+    Source: Sutskever et al., On the importance of initialization and momentum, 2013.
 
-    >>> import streetlight as sl
     >>> weight = sl.tensor([3.0], requires_grad=True)
-    >>> optimizer = SGD([weight], lr=0.5)
     >>> (weight * 2).sum().backward()
-    >>> optimizer.step()
+    >>> SGD([weight], lr=0.5).step()
     >>> weight.tolist()
     [2.0]
     """
@@ -48,13 +35,8 @@ class SGD(Optimizer):
         *,
         maximize: bool = False,
     ) -> None:
-        if nesterov and (not momentum or dampening):
-            raise ArgumentError(
-                "SGD with nesterov=True looks ahead along the momentum",
-                expected="momentum above 0 and dampening 0",
-                got={"momentum": momentum, "dampening": dampening},
-                fix="add momentum=0.9, or leave nesterov out",
-            )
+        fits = not nesterov or (momentum > 0 and dampening == 0)
+        require(fits, self, "nesterov", nesterov, "a momentum above 0 with it, and dampening 0")
         defaults = {"lr": lr, "momentum": momentum, "dampening": dampening}
         defaults |= {"weight_decay": weight_decay, "nesterov": nesterov, "maximize": maximize}
         super().__init__(params, defaults)
@@ -62,13 +44,11 @@ class SGD(Optimizer):
     def update(self, parameter: Tensor, gradient: Tensor, state: Group, group: Group) -> None:
         """Do one step of gradient descent for one parameter."""
         momentum = group["momentum"]
-        if group["weight_decay"]:
-            gradient = gradient + parameter * group["weight_decay"]
         if momentum:
-            if not state:
-                state["momentum_buffer"] = gradient.clone()
-            else:
+            if state:
                 state["momentum_buffer"].mul_(momentum).add_(gradient, alpha=1 - group["dampening"])
+            else:
+                state["momentum_buffer"] = gradient.clone()
             buffer = state["momentum_buffer"]
             gradient = gradient + buffer * momentum if group["nesterov"] else buffer
         parameter.sub_(gradient, alpha=group["lr"])
