@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from streetlight import dtypes
 from streetlight.devices import Array
-from streetlight.errors import ArgumentError, ShapeError
+from streetlight.errors import ArgumentError, DTypeError, ShapeError
 from streetlight.ops.movement import (
     _reshape,
     matrix_transpose,
@@ -16,7 +18,7 @@ from streetlight.ops.movement import (
     squeeze,
     unsqueeze,
 )
-from streetlight.ops.registry import ErrorSample, Shape, broadcast_shape, cast, primitive
+from streetlight.ops.registry import ErrorSample, Shape, Value, broadcast_shape, cast, primitive
 from streetlight.ops.samples import calls, numbers
 
 if TYPE_CHECKING:
@@ -95,9 +97,12 @@ def _weight_gradient(g: Any, out: Any, x: Any, weight: Any) -> Tensor:
 )  # fmt: skip
 def linear(xp: Any, x: Array, weight: Array) -> Array:
     """x Wᵀ, the product with a weight that is stored as (out_features, in_features)."""
+    if x.dtype != weight.dtype:
+        raise TypeError("mixed dtypes")  # float64 would spread to all that follows
     if x.ndim <= 2:
         return xp.dot(x, weight.T)
-    return xp.dot(x.reshape(-1, x.shape[-1]), weight.T).reshape(*x.shape[:-1], weight.shape[0])
+    rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    return xp.dot(rows, weight.T).reshape(*x.shape[:-1], weight.shape[0])
 
 
 # ---- the public functions ----
@@ -107,9 +112,14 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     """Matrix product; leading dimensions are broadcast, vectors are rows on the left and columns
     on the right.
 
+    Mixed dtypes are promoted (PyTorch refuses them).
+
     Raises:
         ShapeError: if the inner sizes differ, or an input has no dimensions.
+        DTypeError: if an input is not a tensor or an array.
     """
+    if not (isinstance(input, Value) and isinstance(other, Value)):
+        input, other = _operand(input), _operand(other)
     if input._data.dtype is not other._data.dtype:
         target = dtypes.promote_types(input.dtype, other.dtype)
         input, other = (t if t.dtype == target else cast(t, dtype=target) for t in (input, other))
@@ -122,6 +132,20 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
         unsqueeze(input, 0) if left else input, unsqueeze(other, 1) if right else other
     )
     return squeeze(product, [d for d, gone in ((-2, left), (-1, right)) if gone])
+
+
+def _operand(value: Any) -> Any:
+    """Return a NumPy array as a tensor; refuse what is neither."""
+    if isinstance(value, Value):
+        return value
+    if not isinstance(value, np.ndarray):
+        raise DTypeError(
+            f"matmul: cannot compute with a {type(value).__name__}",
+            expected="tensors or NumPy arrays",
+            got={"operand": value},
+            fix="* multiplies by a number",
+        )
+    return Value.wrap(value.astype(dtypes.as_dtype(value.dtype), copy=False))
 
 
 def dot(input: Tensor, other: Tensor) -> Tensor:
@@ -139,14 +163,23 @@ def dot(input: Tensor, other: Tensor) -> Tensor:
 
 
 def outer(input: Tensor, other: Tensor) -> Tensor:
-    """Outer product of two vectors: every element of one times every element of the other."""
+    """Outer product of two vectors: every element of one times every element of the other.
+
+    Raises:
+        ShapeError: if they are not vectors.
+    """
+    if input.ndim != 1 or other.ndim != 1:
+        raise ShapeError(
+            f"outer: {tuple(input.shape)} and {tuple(other.shape)} are not two vectors",
+            fix="x.unsqueeze(-1) * y for blocks of vectors",
+        )
     return unsqueeze(input, -1) * unsqueeze(other, 0)
 
 
 def einsum(equation: str, *operands: Tensor) -> Tensor:
     """Sum of products over named dimensions, for instance "bij,bjk->bik".
 
-    Two operands at a time become one matrix product.
+    Two operands at a time become one matrix product. There is no "..." here.
 
     Raises:
         ArgumentError: if the equation cannot be read or does not suit the operands.
@@ -191,7 +224,7 @@ def _diagonals(names: str, tensor: Tensor) -> Tensor:
         first = names.index(name)
         if first != place:
             size = tensor.shape[first]
-            eye = tensor.new_tensor([[float(i == j) for j in range(size)] for i in range(size)])
+            eye = Value.wrap(np.eye(size, dtype=tensor.dtype))
             shape = [size if d in (first, place) else 1 for d in range(tensor.ndim)]
             diagonal = (tensor * reshape(eye, shape)).sum(place)
             return _diagonals(names[:place] + names[place + 1 :], diagonal)

@@ -264,7 +264,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """Leave out dimensions of size 1: all, or those named that are."""
-    dims = () if dim == () else many_dims("squeeze", dim, input.ndim)
+    dims = () if isinstance(dim, tuple) and not dim else many_dims("squeeze", dim, input.ndim)
     shape = tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in dims)
     return _reshape(input, shape=shape)
 
