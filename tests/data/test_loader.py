@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import streetlight as sl
-from streetlight.errors import ArgumentError, DataError, IndexOutOfRangeError
+from streetlight.errors import ArgumentError, DataError
 from streetlight.utils.data import (
     BatchSampler,
     DataLoader,
@@ -186,13 +186,8 @@ def test_errors_of_the_data_set_reach_the_loop(workers):
 @pytest.mark.parametrize("dataset", [[10, 20], numbers(2)])
 @pytest.mark.parametrize("wrong", [2, -3])
 def test_sampler_that_points_outside(dataset, wrong):
-    with pytest.raises(IndexOutOfRangeError):
+    with pytest.raises(IndexError):
         list(DataLoader(dataset, 2, sampler=[0, wrong]))
-
-
-def test_sample_that_a_list_does_not_have_is_named():
-    with pytest.raises(IndexOutOfRangeError, match="the data set has no sample 2"):
-        list(DataLoader([10, 20], sampler=[2]))
 
 
 def test_index_error_of_the_data_set_itself_is_passed_on():
@@ -207,13 +202,13 @@ def test_index_error_of_the_data_set_itself_is_passed_on():
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_empty_data_set(shuffle):
     for dataset in ([], numbers(0)):
-        with pytest.raises(DataError, match="DataLoader: the data set is empty"):
+        with pytest.raises(DataError, match="this is no data set, or an empty one"):
             DataLoader(dataset, shuffle=shuffle)
 
 
 @pytest.mark.parametrize("dataset", [None, 3, iter([1, 2]), {1, 2}])
 def test_not_a_data_set(dataset):
-    with pytest.raises(DataError, match="DataLoader: this is not a data set"):
+    with pytest.raises(DataError, match="this is no data set, or an empty one"):
         DataLoader(dataset)
 
 
@@ -228,17 +223,11 @@ def test_nothing_left_after_drop_last():
         DataLoader(numbers(4), 5, drop_last=True)
 
 
-@pytest.mark.parametrize("wrong", [{"num_workers": -1}, {"num_workers": 1, "prefetch_factor": 0}])
-def test_fetching_ahead_by_less_than_nothing(wrong):
-    with pytest.raises(ArgumentError, match="cannot fetch ahead so little"):
-        DataLoader(numbers(4), **wrong)
-
-
 def test_contradictions():
-    with pytest.raises(ArgumentError, match="sampler already says what shuffle would say"):
+    with pytest.raises(ArgumentError, match="two arguments say in which order"):
         DataLoader(numbers(4), sampler=[0], shuffle=True)
     for also in ({"batch_size": 2}, {"shuffle": True}, {"sampler": []}, {"drop_last": True}):
-        with pytest.raises(ArgumentError, match="batch_sampler already says what batch_size"):
+        with pytest.raises(ArgumentError, match="two arguments say in which order"):
             DataLoader(numbers(4), batch_sampler=[[0]], **also)
 
 
@@ -289,7 +278,7 @@ def test_collate_tensors():
 @pytest.mark.parametrize(
     ("samples", "words"),
     [
-        ([], "there are no samples"),
+        ([], "cannot be stacked"),
         ([np.zeros(2), np.zeros(2), np.zeros(3)], "different shapes"),
         ([{"x": 1}, {"y": 1}], "different keys"),
         ([(1, 2), (1, 2, 3)], "different numbers of fields"),

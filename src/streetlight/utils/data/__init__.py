@@ -18,16 +18,7 @@ from streetlight.utils.data.sampler import (
 )
 
 __all__ = [
-    "BatchSampler",
-    "ConcatDataset",
-    "DataLoader",
-    "Dataset",
-    "RandomSampler",
-    "Sampler",
-    "SequentialSampler",
-    "Subset",
-    "TensorDataset",
-    "WeightedRandomSampler",
-    "default_collate",
+    "BatchSampler", "ConcatDataset", "DataLoader", "Dataset", "RandomSampler", "Sampler",
+    "SequentialSampler", "Subset", "TensorDataset", "WeightedRandomSampler", "default_collate",
     "random_split",
-]
+]  # fmt: skip

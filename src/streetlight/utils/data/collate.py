@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from streetlight.creation import from_numpy, tensor
-from streetlight.errors import DataError, IndexOutOfRangeError
+from streetlight.errors import DataError
 from streetlight.ops import stack
 from streetlight.tensor import Tensor
 
@@ -20,9 +20,6 @@ def default_collate(samples: Sequence[Any]) -> Any:
     as they are, and tuples, lists and dicts are taken apart and collated field by field. Python
     floats give float64 as in PyTorch.
 
-    Args:
-        samples: samples of the same structure, with the same shapes.
-
     Raises:
         DataError: there are no samples, their shapes or fields differ, or they are of a kind that
             cannot be stacked.
@@ -31,23 +28,25 @@ def default_collate(samples: Sequence[Any]) -> Any:
     >>> images.shape, labels.tolist()
     ((2, 2), [7, 3])
     """
-    if len(samples) == 0:
-        raise DataError("default_collate: there are no samples to make a batch of")
-    first = samples[0]
-    if _all(samples, Tensor | np.ndarray):
-        _same(samples, "shapes", [tuple(sample.shape) for sample in samples])
+
+    def are(kind: Any) -> bool:
+        return len(samples) > 0 and all(isinstance(sample, kind) for sample in samples)
+
+    if are(Tensor | np.ndarray):
+        _require_same("shapes", [tuple(sample.shape) for sample in samples])
         return stack([s if isinstance(s, Tensor) else from_numpy(s) for s in samples])
-    if _all(samples, bool | int | float | np.number | np.bool_):
+    if are(bool | int | float | np.number | np.bool_):
         return tensor(np.array(samples))
-    if _all(samples, str | bytes):
+    if are(str | bytes):
         return samples
-    if _all(samples, Mapping):
-        _same(samples, "keys", [sorted(map(str, sample)) for sample in samples])
-        return {key: default_collate([sample[key] for sample in samples]) for key in first}
-    if _all(samples, tuple | list):
-        _same(samples, "numbers of fields", [len(sample) for sample in samples])
+    if are(Mapping):
+        _require_same("keys", [sorted(map(str, sample)) for sample in samples])
+        return {key: default_collate([sample[key] for sample in samples]) for key in samples[0]}
+    if are(tuple | list):
+        _require_same("numbers of fields", [len(sample) for sample in samples])
         fields = [default_collate(field) for field in zip(*samples, strict=True)]
-        return type(first)(*fields) if hasattr(first, "_fields") else fields
+        kind = type(samples[0])
+        return kind(*fields) if hasattr(kind, "_fields") else fields
     raise DataError(
         "default_collate: samples of this kind cannot be stacked to a batch",
         expected="tensors, arrays, numbers, strings, or tuples, lists and dicts of them",
@@ -56,11 +55,7 @@ def default_collate(samples: Sequence[Any]) -> Any:
     )
 
 
-def _all(samples: Sequence[Any], kind: Any) -> bool:
-    return all(isinstance(sample, kind) for sample in samples)
-
-
-def _same(samples: Sequence[Any], what: str, properties: list[Any]) -> None:
+def _require_same(what: str, properties: list[Any]) -> None:
     for index, found in enumerate(properties):
         if found != properties[0]:
             raise DataError(
@@ -70,27 +65,11 @@ def _same(samples: Sequence[Any], what: str, properties: list[Any]) -> None:
             )
 
 
-def fetch_samples(dataset: Any, indices: Iterable[int]) -> list[Any]:
-    """The samples at these indices, one by one.
-
-    Raises:
-        IndexOutOfRangeError: the data set has no such sample.
-    """
-    try:
-        return [dataset[int(index)] for index in indices]
-    except IndexError as error:
-        size = len(dataset)
-        for index in indices:
-            if not -size <= index < size:
-                raise IndexOutOfRangeError(
-                    f"the data set has no sample {index}", expected=f"0 to {size - 1}"
-                ) from error
-        raise
-
-
-def fetch_batch(dataset: Any, indices: Iterable[int]) -> Any:
+def fetch_batch(
+    dataset: Any, indices: Iterable[int], collate_fn: Callable[[list[Any]], Any] = default_collate
+) -> Any:
     """The samples at these indices as one batch: at one go if the data set has `__getbatch__`."""
     at_one_go = getattr(dataset, "__getbatch__", None)
-    if at_one_go is not None:
+    if at_one_go is not None and collate_fn is default_collate:
         return at_one_go(indices)
-    return default_collate(fetch_samples(dataset, indices))
+    return collate_fn([dataset[int(index)] for index in indices])

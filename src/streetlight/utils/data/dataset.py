@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import bisect
 import itertools
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streetlight.creation import from_numpy
 from streetlight.errors import ArgumentError, DataError, IndexOutOfRangeError
@@ -51,13 +52,9 @@ class Dataset:
 
 
 class TensorDataset(Dataset):
-    """Samples that lie in tensors: sample i is the i-th entry of each of them.
+    """Samples that lie in tensors or arrays of shape (N, ...): sample i is entry i of each.
 
-    `dataset[i]` is a tuple of one entry of each tensor; a slice or an array of indices gives that
-    many at once.
-
-    Args:
-        tensors: tensors or arrays, each of shape (N, ...).
+    `dataset[i]` is a tuple of these entries; a slice or an array of indices gives many at once.
 
     Raises:
         DataError: there are none, one has no dimension, or their lengths differ.
@@ -76,7 +73,6 @@ class TensorDataset(Dataset):
                 "TensorDataset: the tensors do not have one entry for each sample",
                 expected="one or more tensors of the same length",
                 got={f"tensor {index}": t for index, t in enumerate(self.tensors)},
-                fix="cut the tensors to the same first dimension",
             )
 
     def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
@@ -91,51 +87,31 @@ class TensorDataset(Dataset):
 
 
 class Subset(Dataset):
-    """The part of a data set that some indices choose, in their order.
+    """The part of a data set that some indices choose: `subset[i]` is sample `indices[i]`.
 
-    `subset[i]` is sample `indices[i]`; a slice or an array of indices gives a batch.
+    A slice or an array of places gives a batch.
 
     Raises:
-        DataError: the indices are not whole numbers.
-        IndexOutOfRangeError: the data set has no such sample.
+        DataError: the indices are not whole numbers; they may be a mask.
 
     >>> Subset("abcdef", [5, 0])[0]
     'f'
     """
 
-    def __init__(self, dataset: Any, indices: Sequence[int]) -> None:
+    def __init__(self, dataset: Any, indices: Sequence[int] | NDArray[np.integer]) -> None:
         self.dataset = dataset
-        self.indices = np.asarray(indices)
-        if self.indices.size == 0:
-            self.indices = self.indices.astype(np.int64)
-        if self.indices.ndim != 1 or self.indices.dtype.kind not in "iu":
-            raise DataError(
-                "Subset: these are not indices",
-                expected="a list of whole numbers",
-                got={"indices": self.indices},
-            )
-        size = len(dataset)
-        outside = self.indices[(self.indices < -size) | (self.indices >= size)]
-        if outside.size:
-            raise IndexOutOfRangeError(
-                f"Subset: the data set has no sample {outside[0]}", expected=f"0 to {size - 1}"
-            )
+        self.indices = np.asarray(indices) if len(indices) else np.empty(0, np.int64)
+        if self.indices.dtype.kind not in "iu":
+            raise DataError("Subset: these are not indices", expected="a list of whole numbers")
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, int | np.integer):
-            return self.dataset[int(self.indices[_within(int(index), len(self))])]
-        return self.__getbatch__(index)
-
-    def __getbatch__(self, indices: Any) -> Any:
         try:
-            chosen = self.indices[indices if isinstance(indices, slice) else np.asarray(indices)]
+            chosen = self.indices[index if isinstance(index, slice) else np.asarray(index)]
         except IndexError as error:
-            raise IndexOutOfRangeError(
-                "Subset: it has not all of these samples",
-                expected=f"indices from 0 to {len(self) - 1}",
-                got={"indices": indices},
-            ) from error
-        return fetch_batch(self.dataset, chosen)
+            raise _no_sample(index, len(self)) from error
+        return fetch_batch(self.dataset, chosen) if chosen.ndim else self.dataset[int(chosen)]
+
+    __getbatch__ = __getitem__
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -144,36 +120,30 @@ class Subset(Dataset):
 class ConcatDataset(Dataset):
     """Several data sets one after the other.
 
-    Raises:
-        DataError: there are none.
-
     >>> ConcatDataset(["ab", "cde"])[3]
     'd'
     """
 
     def __init__(self, datasets: Sequence[Any]) -> None:
         self.datasets = list(datasets)
-        if not self.datasets:
-            raise DataError("ConcatDataset: there are no data sets to put together")
         self.cumulative_sizes = list(itertools.accumulate(map(len, self.datasets)))
 
     def __getitem__(self, index: int) -> Any:
-        index = _within(index, len(self))
-        part = bisect.bisect_right(self.cumulative_sizes, index)
-        start = self.cumulative_sizes[part - 1] if part else 0
+        if not -len(self) <= index < len(self):
+            raise _no_sample(index, len(self))
+        index %= len(self)
+        part = bisect_right(self.cumulative_sizes, index)
+        start = self.cumulative_sizes[part] - len(self.datasets[part])
         return self.datasets[part][index - start]
 
     def __len__(self) -> int:
         return self.cumulative_sizes[-1]
 
 
-def _within(index: int, size: int) -> int:
-    """The index counted from the start."""
-    if not -size <= index < size:
-        raise IndexOutOfRangeError(
-            f"the data set has no sample {index}", expected=f"0 to {size - 1}"
-        )
-    return index % size
+def _no_sample(index: Any, size: int) -> IndexOutOfRangeError:
+    return IndexOutOfRangeError(
+        f"the data set has no sample {index}", expected=f"from 0 to {size - 1}"
+    )
 
 
 def random_split(
@@ -181,11 +151,8 @@ def random_split(
 ) -> list[Subset]:
     """Split a data set at random into parts that do not overlap.
 
-    Args:
-        dataset: what to split.
-        lengths: the sizes of the parts, which add up to the size of the data set; or fractions
-            that add up to 1, where samples left over by rounding go one each to the first parts.
-        generator: where the random order comes from.
+    The lengths of the parts add up to that of the data set, or they are fractions that add up to 1;
+    then samples left over by rounding go one each to the first parts.
 
     Raises:
         ArgumentError: the lengths are negative or do not add up.
@@ -194,18 +161,15 @@ def random_split(
     [5, 3, 2]
     """
     size, sizes = len(dataset), list(lengths)
-    if math.isclose(sum(sizes), 1) and all(0 <= share <= 1 for share in sizes):
-        shares, sizes = sizes, [math.floor(size * share) for share in sizes]
-        for part in range(size - sum(map(int, sizes))):
-            sizes[part % len(shares)] += 1
+    if math.isclose(sum(lengths), 1) and min(lengths) >= 0:
+        sizes = [math.floor(size * share) for share in lengths]
+        for part in range(size - int(sum(sizes))):
+            sizes[part % len(sizes)] += 1
     if sum(sizes) != size or any(part < 0 or part != int(part) for part in sizes):
         raise ArgumentError(
             "random_split: the lengths do not add up to the data set",
             expected=f"whole numbers with the sum {size}, or fractions with the sum 1",
             got={"lengths": lengths},
         )
-    order = generator.permutation(size)
-    ends = itertools.accumulate(map(int, sizes))
-    return [
-        Subset(dataset, order[end - int(part) : end]) for part, end in zip(sizes, ends, strict=True)
-    ]
+    ends = np.cumsum(sizes, dtype=np.int64)
+    return [Subset(dataset, part) for part in np.split(generator.permutation(size), ends[:-1])]

@@ -9,7 +9,7 @@ from typing import Any
 
 from streetlight.errors import ArgumentError, DataError
 from streetlight.random import Generator
-from streetlight.utils.data.collate import default_collate, fetch_batch, fetch_samples
+from streetlight.utils.data.collate import default_collate, fetch_batch
 from streetlight.utils.data.sampler import BatchSampler, RandomSampler, SequentialSampler
 
 
@@ -29,27 +29,22 @@ class DataLoader:
 
     Args:
         dataset: anything with a length and samples by index.
-        batch_size: samples to a batch.
-        shuffle: take the samples in a new random order in each pass.
         sampler: an iterable of indices in place of `shuffle`.
         batch_sampler: an iterable of lists of indices, in place of all of `batch_size`, `shuffle`,
             `sampler` and `drop_last`.
-        num_workers: threads that fetch batches ahead of their use; 0 fetches each when it is asked
-            for. They pay where samples are read from files, not for tensors in memory. The order
-            of the batches is the same.
+        num_workers: threads that fetch batches, `prefetch_factor` each, ahead of their use. They
+            pay where samples are read from files, not for tensors in memory. The order of the
+            batches is the same.
         collate_fn: makes a batch of a list of samples; `default_collate` unless given.
         pin_memory: accepted for PyTorch's sake; there is nothing to do.
         drop_last: leave out a last batch that is shorter.
-        generator: where the random order comes from; unless given, one of the loader's own, whose
-            seed the default generator draws now.
-        prefetch_factor: batches that each thread is ahead.
+        generator: where the order of `shuffle` comes from, as in `RandomSampler`.
 
     Raises:
         DataError: the data set is empty, or has no length or no samples by index.
         ArgumentError: arguments that contradict each other, or leave no batch.
 
     >>> from streetlight.utils.data import TensorDataset
-    >>> import numpy as np
     >>> loader = DataLoader(TensorDataset(np.arange(5)), batch_size=2)
     >>> [numbers.tolist() for numbers, in loader]
     [[0, 1], [2, 3], [4]]
@@ -70,23 +65,25 @@ class DataLoader:
         generator: Generator | None = None,
         prefetch_factor: int = 2,
     ) -> None:
-        _check_dataset(dataset)
-        if num_workers < 0 or prefetch_factor < 1:
-            raise ArgumentError(
-                "DataLoader: it cannot fetch ahead so little",
-                expected="num_workers of 0 or more, prefetch_factor of 1 or more",
-                got={"num_workers": num_workers, "prefetch_factor": prefetch_factor},
+        if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__") and len(dataset)):
+            raise DataError(
+                "DataLoader: this is no data set, or an empty one",
+                expected="an object with __len__ and __getitem__",
+                got={"dataset": dataset},
+                fix="wrap arrays or tensors in TensorDataset(x, y)",
             )
-        if sampler is not None and shuffle:
-            raise _contradiction("sampler", "shuffle")
+        others = (batch_size != 1, shuffle, sampler is not None, drop_last)
+        if (shuffle and sampler is not None) or (batch_sampler is not None and any(others)):
+            raise ArgumentError(
+                "DataLoader: two arguments say in which order the samples come",
+                expected="either a batch_sampler alone, or a sampler, or shuffle=True",
+            )
+        if shuffle:
+            sampler = RandomSampler(dataset, generator=generator)
+        elif sampler is None:
+            sampler = SequentialSampler(dataset)
         if batch_sampler is None:
-            if sampler is None and shuffle:
-                sampler = RandomSampler(dataset, generator=generator)
-            sampler = SequentialSampler(dataset) if sampler is None else sampler
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
-            _check_not_all_dropped(sampler, batch_sampler)
-        elif batch_size != 1 or shuffle or sampler is not None or drop_last:
-            raise _contradiction("batch_sampler", "batch_size, shuffle, sampler or drop_last")
         self.dataset = dataset
         self.batch_size = batch_size
         self.sampler = sampler
@@ -95,26 +92,31 @@ class DataLoader:
         self.collate_fn = collate_fn or default_collate
         self.drop_last = drop_last
         self.prefetch_factor = prefetch_factor
-        self.generator: Generator = _generator_of(batch_sampler) or generator or Generator()
+        source = getattr(batch_sampler, "sampler", batch_sampler)
+        self.generator: Generator = getattr(source, "generator", generator) or Generator()
+        if drop_last and isinstance(sampler, Sized) and len(self) == 0:
+            raise ArgumentError(
+                "DataLoader: drop_last=True leaves no batch",
+                got={"batch_size": batch_size, "samples": len(sampler)},
+                fix="choose a smaller batch_size, or drop_last=False",
+            )
 
     def __len__(self) -> int:
         return len(self.batch_sampler)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[Any]:
-        if self.num_workers:
-            return self._fetched_ahead()
-        return map(self._fetch, self.batch_sampler)
+        return (
+            self._fetched_ahead() if self.num_workers > 0 else map(self._fetch, self.batch_sampler)
+        )
 
     def _fetch(self, indices: Sequence[int]) -> Any:
-        if self.collate_fn is default_collate:
-            return fetch_batch(self.dataset, indices)
-        return self.collate_fn(fetch_samples(self.dataset, indices))
+        return fetch_batch(self.dataset, indices, self.collate_fn)
 
     def _fetched_ahead(self) -> Iterator[Any]:
         """The same batches, fetched by threads, which end with the iterator."""
         from concurrent.futures import ThreadPoolExecutor
 
-        ahead = self.num_workers * self.prefetch_factor
+        ahead = max(1, self.num_workers * self.prefetch_factor)
         pool = ThreadPoolExecutor(self.num_workers, thread_name_prefix="DataLoader")
         # The order is drawn here, not in a thread, so that generators are used by one thread only.
         coming = (pool.submit(self._fetch, indices) for indices in self.batch_sampler)
@@ -126,40 +128,3 @@ class DataLoader:
                 yield batch
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _check_dataset(dataset: Any) -> None:
-    if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
-        raise DataError(
-            "DataLoader: this is not a data set",
-            expected="an object with __len__ and __getitem__",
-            got={"dataset": type(dataset).__name__},
-            fix="wrap arrays or tensors in TensorDataset(x, y)",
-        )
-    if len(dataset) == 0:
-        raise DataError("DataLoader: the data set is empty", fix="look where its samples come from")
-
-
-def _check_not_all_dropped(sampler: Iterable[int], batches: BatchSampler) -> None:
-    if batches.drop_last and isinstance(sampler, Sized) and len(batches) == 0:
-        raise ArgumentError(
-            "DataLoader: drop_last=True leaves no batch",
-            got={"batch_size": batches.batch_size, "samples": len(sampler)},
-            fix="choose a smaller batch_size, or drop_last=False",
-        )
-
-
-def _contradiction(given: str, others: str) -> ArgumentError:
-    return ArgumentError(
-        f"DataLoader: {given} already says what {others} would say", fix=f"give {given} alone"
-    )
-
-
-def _generator_of(order: Any) -> Generator | None:
-    """The generator of a sampler, or of the sampler that it draws on."""
-    while order is not None:
-        found = getattr(order, "generator", None)
-        if isinstance(found, Generator):
-            return found
-        order = getattr(order, "sampler", None)
-    return None

@@ -1,4 +1,8 @@
-"""Samplers: the order in which the samples of a data set are gone through, singly or batched."""
+"""Samplers: the order in which the samples of a data set are gone through, singly or batched.
+
+Random ones take a generator; unless given, it is one of their own, whose seed the default
+generator draws when they are made.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +22,6 @@ class Sampler:
     def __iter__(self) -> Iterator[Any]:
         raise NotImplementedError
 
-    def __len__(self) -> int:
-        raise NotImplementedError
-
 
 class SequentialSampler(Sampler):
     """All indices from first to last.
@@ -33,7 +34,7 @@ class SequentialSampler(Sampler):
         self.data_source = data_source
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(len(self.data_source)))
+        return iter(range(len(self)))
 
     def __len__(self) -> int:
         return len(self.data_source)
@@ -46,12 +47,10 @@ class RandomSampler(Sampler):
         data_source: the data set, of which only the length is asked.
         replacement: draw each index anew, so that some come twice and some never.
         num_samples: how many to draw; the length of the data set unless given.
-        generator: where the order comes from; unless given, one of its own, whose seed the
-            default generator draws now.
+        generator: where the order comes from.
 
     Raises:
         DataError: the data set is empty.
-        ArgumentError: `num_samples` is not a whole number above 0.
 
     >>> sorted(RandomSampler("abc"))
     [0, 1, 2]
@@ -68,8 +67,9 @@ class RandomSampler(Sampler):
             raise DataError("RandomSampler: the data set is empty")
         self.data_source = data_source
         self.replacement = replacement
-        self.num_samples = len(data_source) if num_samples is None else num_samples
-        _check_count("RandomSampler", "num_samples", self.num_samples)
+        self.num_samples = _count(
+            "num_samples", len(data_source) if num_samples is None else num_samples
+        )
         self.generator = generator or _own_generator()
 
     def __iter__(self) -> Iterator[int]:
@@ -86,13 +86,6 @@ class RandomSampler(Sampler):
 
 class WeightedRandomSampler(Sampler):
     """Indices drawn with probability weights[i] / sum(weights), to even out rare classes.
-
-    Args:
-        weights: a number of 0 or more for each sample, (N,).
-        num_samples: how many to draw.
-        replacement: whether a sample may come more than once.
-        generator: where the draws come from; unless given, one of its own, whose seed the default
-            generator draws now.
 
     Raises:
         ArgumentError: weights that are negative, not finite or all 0; or more samples asked for
@@ -113,37 +106,26 @@ class WeightedRandomSampler(Sampler):
         generator: Generator | None = None,
     ) -> None:
         self.weights = np.asarray(weights, dtype=np.float64)
-        self.num_samples = num_samples
+        self.num_samples = _count("num_samples", num_samples)
         self.replacement = replacement
-        _check_count("WeightedRandomSampler", "num_samples", num_samples)
-        total = self.weights.sum()
-        if self.weights.ndim != 1 or not 0 < total < np.inf or (self.weights < 0).any():
-            raise ArgumentError(
-                "WeightedRandomSampler: these are not weights",
-                expected="a list of finite numbers of 0 or more, not all of them 0",
-                got={"weights": weights},
-            )
-        if not replacement and num_samples > np.count_nonzero(self.weights):
-            raise ArgumentError(
-                "WeightedRandomSampler: there are fewer samples with a weight than are asked for",
-                got={"num_samples": num_samples, "with weight": np.count_nonzero(self.weights)},
-                fix="draw fewer, or with replacement=True",
-            )
         self.generator = generator or _own_generator()
+        enough = np.count_nonzero(self.weights) >= (1 if replacement else num_samples)
+        if not (enough and (self.weights >= 0).all() and np.isfinite(self.weights).all()):
+            raise ArgumentError(
+                "WeightedRandomSampler: these are not weights, or too few for so many samples",
+                expected="finite numbers of 0 or more, and enough of them above 0",
+                got={"weights": self.weights.tolist(), "num_samples": num_samples},
+            )
 
     def __iter__(self) -> Iterator[int]:
+        draws = self.num_samples if self.replacement else len(self.weights)
+        shares = self.generator.integers(0, 2**53, (draws,)) / 2.0**53  # float32 would be coarse
         if self.replacement:
             bounds = np.cumsum(self.weights)
-            points = self._uniform(self.num_samples) * bounds[-1]
-            yield from np.searchsorted(bounds, points, side="right").tolist()
-            return
+            return iter(np.searchsorted(bounds, shares * bounds[-1], side="right").tolist())
         with np.errstate(divide="ignore"):
-            waits = -np.log1p(-self._uniform(len(self.weights))) / self.weights
-        yield from np.argsort(waits, kind="stable")[: self.num_samples].tolist()
-
-    def _uniform(self, count: int) -> Any:
-        """Float64 numbers in [0, 1): single precision would be coarse for large data sets."""
-        return self.generator.integers(0, 2**53, (count,)) / 2.0**53
+            waits = -np.log1p(-shares) / self.weights
+        return iter(np.argsort(waits, kind="stable")[: self.num_samples].tolist())
 
     def __len__(self) -> int:
         return self.num_samples
@@ -152,22 +134,13 @@ class WeightedRandomSampler(Sampler):
 class BatchSampler(Sampler):
     """The indices of another sampler in lists of `batch_size`, the last of which may be shorter.
 
-    Args:
-        sampler: any iterable of indices with a length.
-        batch_size: how many to a batch.
-        drop_last: leave out a last batch that is shorter.
-
-    Raises:
-        ArgumentError: `batch_size` is not a whole number above 0.
-
     >>> list(BatchSampler(range(5), 2, drop_last=False))
     [[0, 1], [2, 3], [4]]
     """
 
     def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool) -> None:
-        _check_count("BatchSampler", "batch_size", batch_size)
         self.sampler = sampler
-        self.batch_size = batch_size
+        self.batch_size = _count("batch_size", batch_size)
         self.drop_last = drop_last
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -181,9 +154,10 @@ class BatchSampler(Sampler):
         return whole + (rest > 0 and not self.drop_last)
 
 
-def _check_count(who: str, name: str, count: Any) -> None:
-    if not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 1:
-        raise ArgumentError(f"{who}: {name} is {count!r}", expected="a whole number of 1 or more")
+def _count(name: str, count: Any) -> int:
+    if not isinstance(count, int | np.integer) or count < 1:
+        raise ArgumentError(f"{name} is {count!r}", expected="a whole number of 1 or more")
+    return int(count)
 
 
 def _own_generator() -> Generator:
