@@ -110,3 +110,5 @@ def test_module_dict():
     assert choices.eval()["bend"].training is False
     with pytest.raises(ModuleError, match="it already has an attribute of that name"):
         choices["training"] = nn.ReLU()
+    with pytest.raises(UnknownNameError, match="there is none to choose from"):
+        nn.ModuleDict()["flat"]

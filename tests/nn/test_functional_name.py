@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import types
-
 import streetlight.functional
 import streetlight.nn.functional as F
 from streetlight import nn
@@ -12,7 +10,7 @@ from streetlight import nn
 def test_nn_functional_has_all_functions():
     assert nn.functional is F
     public = {name for name in vars(streetlight.functional) if not name.startswith("_")}
-    functions = {n for n in public if isinstance(getattr(F, n, None), types.FunctionType)}
+    functions = {name for name in public if callable(getattr(F, name, None))}
     assert {"relu", "cross_entropy", "layer_norm", "dropout"} <= functions
     for name in functions:
         assert getattr(F, name) is getattr(streetlight.functional, name)

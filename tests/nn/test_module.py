@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -345,19 +344,6 @@ def test_the_error_inside_of_a_property_comes_through():
 
     with pytest.raises(AttributeError, match="Broken has no attribute 'inner'"):
         _ = Broken().size
-
-
-def test_get_submodule_and_get_parameter():
-    model = nn.Sequential(OrderedDict(body=Pair(), head=nn.Linear(2, 1)))
-    assert model.get_submodule("body.first") is model.body.first
-    assert model.get_submodule("") is model
-    assert model.get_parameter("head.bias") is model.head.bias
-    with pytest.raises(ModuleError, match=r"there is no module 'body\.frist'(.|\n)*'body\.first'"):
-        model.get_submodule("body.frist")
-    with pytest.raises(ModuleError, match=r"there is no parameter 'body'"):
-        model.get_parameter("body")
-    with pytest.raises(ModuleError, match="there is none to choose from"):
-        nn.ReLU().get_parameter("weight")
 
 
 def test_a_parameter_shares_memory_and_notices_changes_from_outside():

@@ -1,34 +1,32 @@
 """Layers, losses and what they are built on, under PyTorch's names."""
 
 from streetlight.nn import functional, init, utils
-from streetlight.nn.activation import (
+from streetlight.nn.container import ModuleDict, ModuleList, Sequential
+from streetlight.nn.functional_modules import (
     ELU,
     GELU,
-    LeakyReLU,
-    LogSoftmax,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Tanh,
-)
-from streetlight.nn.container import ModuleDict, ModuleList, Sequential
-from streetlight.nn.linear import Dropout, Embedding, Flatten, Identity, Linear
-from streetlight.nn.loss import (
     BCELoss,
     BCEWithLogitsLoss,
     CrossEntropyLoss,
     HuberLoss,
     KLDivLoss,
     L1Loss,
+    LeakyReLU,
+    LogSoftmax,
     MSELoss,
     NLLLoss,
+    ReLU,
+    Sigmoid,
+    SiLU,
     SmoothL1Loss,
+    Softmax,
+    Softplus,
+    Tanh,
 )
+from streetlight.nn.linear import Dropout, Embedding, Flatten, Identity, Linear
+from streetlight.nn.members import Buffer, Parameter
 from streetlight.nn.module import Module
 from streetlight.nn.normalisation import BatchNorm1d, LayerNorm, RMSNorm
-from streetlight.nn.parameter import Buffer, Parameter
 
 __all__ = [
     "ELU", "GELU", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d", "Buffer", "CrossEntropyLoss",

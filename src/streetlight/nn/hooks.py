@@ -14,39 +14,20 @@ Hook = Callable[..., Any]
 class RemovableHandle:
     """Takes a hook out again: with `remove()`, or at the end of a `with` block."""
 
-    def __init__(self, hooks: dict[RemovableHandle, Hook], hook: Hook) -> None:
-        self._hooks = hooks
-        hooks[self] = hook
+    def __init__(self, module: Module, place: str, hook: Hook) -> None:
+        self.module, self.place, self.hook = module, place, hook
+        setattr(module, place, (*getattr(module, place), self))
 
     def remove(self) -> None:
         """Take the hook out; a second call does nothing."""
-        self._hooks.pop(self, None)
+        others = tuple(one for one in getattr(self.module, self.place) if one is not self)
+        setattr(self.module, self.place, others)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.remove()
-
-
-class Hooks:
-    """The hooks of one module: those called before its forward, and those called after it."""
-
-    def __init__(self) -> None:
-        self.before: dict[RemovableHandle, Hook] = {}
-        self.after: dict[RemovableHandle, Hook] = {}
-
-    def call(self, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Run forward between the hooks; what a hook returns replaces what it was given."""
-        for hook in list(self.before.values()):
-            changed = hook(module, args)
-            if changed is not None:
-                args = changed if isinstance(changed, tuple) else (changed,)
-        output = module.forward(*args, **kwargs)
-        for hook in list(self.after.values()):
-            changed = hook(module, args, output)
-            output = output if changed is None else changed
-        return output
 
 
 def note_path(error: Exception, module: Module) -> None:

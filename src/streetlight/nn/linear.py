@@ -11,9 +11,9 @@ from streetlight import ops
 from streetlight.creation import empty
 from streetlight.errors import IndexOutOfRangeError
 from streetlight.nn import init
-from streetlight.nn.functional_module import FunctionalModule
+from streetlight.nn.functional_modules import FunctionalModule
+from streetlight.nn.members import Parameter
 from streetlight.nn.module import Module
-from streetlight.nn.parameter import Parameter
 
 if TYPE_CHECKING:
     from streetlight.random import Generator

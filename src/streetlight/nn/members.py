@@ -1,4 +1,4 @@
-"""How a module finds what it holds: tensors and modules in attributes, lists, tuples and dicts."""
+"""What a module holds: its parameters and buffers, and how it finds them and other modules."""
 
 from __future__ import annotations
 
@@ -6,61 +6,73 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
-from streetlight.errors import ModuleError
+from streetlight.tensor import Tensor
 
 T = TypeVar("T")
 
 
-def join(prefix: str, name: str) -> str:
-    """Put two parts of a name together with a dot, where there are two.
+class Parameter(Tensor):
+    """A tensor that a module learns: it is found by `parameters()` and requires a gradient.
 
-    >>> join("encoder", "weight"), join("", "weight")
-    ('encoder.weight', 'weight')
+    It shares the memory of the floating-point tensor that it is made of.
+
+    >>> nn.Parameter(sl.ones(2)).requires_grad
+    True
     """
-    return f"{prefix}.{name}" if prefix and name else prefix or name
+
+    def __init__(self, data: Any, requires_grad: bool = True) -> None:
+        _share(self, data)
+        self.requires_grad_(requires_grad)
+
+    def __repr__(self) -> str:
+        return f"Parameter containing:\n{super().__repr__()}"
 
 
-def collect(
-    items: Iterable[tuple[Any, Any]],
-    kinds: tuple[type, ...],
-    found: dict[str, Any],
-    prefix: str = "",
-    above: frozenset[int] = frozenset(),
-) -> None:
-    """Put every value of one of the kinds into `found`, also those in lists, tuples and dicts.
+class Buffer(Tensor):
+    """A tensor that belongs to a module's state but is not learnt, such as a running mean.
+
+    It shares the memory of the tensor that it is made of; `state_dict()` holds it if `persistent`.
+
+    >>> nn.Buffer(sl.zeros(2)).requires_grad
+    False
+    """
+
+    def __init__(self, data: Any, *, persistent: bool = True) -> None:
+        _share(self, data)
+        self.persistent = persistent
+
+    def __deepcopy__(self, memo: dict[Any, Any]) -> Tensor:
+        twin = super().__deepcopy__(memo)
+        vars(twin)["persistent"] = self.persistent
+        return twin
+
+
+def _share(member: Tensor, data: Any) -> None:
+    shared = (data if isinstance(data, Tensor) else Tensor(data)).detach()
+    member._data, member._changed = shared._data, shared._changed
+
+
+def walk(
+    items: Iterable[tuple[Any, Any]], kind: type[T], prefix: str = "", above: tuple[int, ...] = ()
+) -> Iterator[tuple[str, T]]:
+    """Yield every value of a kind with its name, also those in lists, tuples and dicts.
 
     `above` holds the ids of the containers around these items, so that circles end.
     """
     for key, value in items:
-        if isinstance(value, kinds):
-            name = f"{prefix}{key}"
-            if name in found:
-                raise ModuleError(
-                    f"two members have the same name '{name}'",
-                    fix="use dict keys that stay different as text, and without dots",
-                )
-            found[name] = value
+        if isinstance(value, kind):
+            yield f"{prefix}{key}", value
         elif isinstance(value, (list, tuple, dict)) and id(value) not in above:
             inside = value.items() if isinstance(value, dict) else enumerate(value)
-            collect(inside, kinds, found, f"{prefix}{key}.", above | {id(value)})
-
-
-def refuse_in_set(where: str, values: Iterable[Any], kinds: tuple[type, ...]) -> None:
-    """Raise if a set holds members: it has no order, so they would have no names."""
-    if any(isinstance(value, kinds) for value in values):
-        raise ModuleError(
-            f"{where} is a set of modules or parameters, which gives them no names",
-            fix="use a list or a dict",
-        )
+            yield from walk(inside, kind, f"{prefix}{key}.", (*above, id(value)))
 
 
 def unique(pairs: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:
     """Yield the pairs whose value did not come before."""
-    seen: set[int] = set()
+    seen: dict[int, tuple[str, T]] = {}
     for name, value in pairs:
-        if id(value) not in seen:
-            seen.add(id(value))
-            yield name, value
+        seen.setdefault(id(value), (name, value))
+    return iter(seen.values())
 
 
 def near_match(name: str, names: Iterable[str]) -> str:
@@ -70,12 +82,3 @@ def near_match(name: str, names: Iterable[str]) -> str:
     if near:
         return "did you mean " + " or ".join(f"'{one}'" for one in near) + "?"
     return f"use one of: {', '.join(names)}" if names else "there is none to choose from"
-
-
-def lookup(named: Iterable[tuple[str, T]], target: str, kind: str) -> T:
-    """Return the member of that name, or raise with the nearest names."""
-    known = dict(named)
-    if target not in known:
-        names = [name for name in known if name]
-        raise ModuleError(f"there is no {kind} '{target}'", fix=near_match(target, names))
-    return known[target]

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from streetlight import dtypes
-from streetlight.errors import ModuleError
-from streetlight.nn.hooks import Hook, Hooks, RemovableHandle, note_path
-from streetlight.nn.members import collect, join, lookup, near_match, refuse_in_set, unique
-from streetlight.nn.parameter import Buffer, Parameter
-from streetlight.nn.state import IncompatibleKeys, convert, load
-from streetlight.nn.summary import Summary, summarise, tree
+from streetlight.creation import zeros
+from streetlight.errors import DTypeError, ModuleError
+from streetlight.nn.hooks import Hook, RemovableHandle, note_path
+from streetlight.nn.members import Buffer, Parameter, T, near_match, unique, walk
+from streetlight.nn.state import IncompatibleKeys, load
+from streetlight.nn.summary import Text, summarise
 from streetlight.tensor import Tensor
 
 
@@ -41,8 +41,8 @@ class Module:
 
     training: bool = True
     _buffer_names: Mapping[str, bool] = MappingProxyType({})  # name to `persistent`
-    _hooks: Hooks | None = None
-    _shown: ClassVar[tuple[str, ...]] = ()  # attributes that `repr` tells
+    _hooks_before: Sequence[RemovableHandle] = ()
+    _hooks_after: Sequence[RemovableHandle] = ()
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the module's output; every subclass defines it."""
@@ -54,49 +54,55 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run `forward` between the hooks; an error gets a note of where in the model it arose."""
         try:
-            if self._hooks is None:
-                return self.forward(*args, **kwargs)
-            return self._hooks.call(self, args, kwargs)
+            for handle in tuple(self._hooks_before):
+                changed = handle.hook(self, args)
+                if changed is not None:
+                    args = changed if isinstance(changed, tuple) else (changed,)
+            output = self.forward(*args, **kwargs)
+            for handle in tuple(self._hooks_after):
+                changed = handle.hook(self, args, output)
+                output = output if changed is None else changed
+            return output
         except Exception as error:
             note_path(error, self)
             raise
 
     def register_forward_pre_hook(self, hook: Hook) -> RemovableHandle:
         """Call `hook(module, args)` before each forward; a result replaces the arguments."""
-        self._hooks = self._hooks or Hooks()
-        return RemovableHandle(self._hooks.before, hook)
+        return RemovableHandle(self, "_hooks_before", hook)
 
     def register_forward_hook(self, hook: Hook) -> RemovableHandle:
         """Call `hook(module, args, output)` after each forward; a result replaces the output."""
-        self._hooks = self._hooks or Hooks()
-        return RemovableHandle(self._hooks.after, hook)
+        return RemovableHandle(self, "_hooks_after", hook)
 
     # Attributes
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, Buffer):
-            self._note_buffer(name, value.persistent)
-        elif isinstance(value, (set, frozenset)):
-            refuse_in_set(f"{type(self).__name__}.{name}", value, (Module, Tensor))
-        elif value is not None and not isinstance(value, (Module, Parameter)):
-            self._check_nothing_lost(name, value)
-        object.__setattr__(self, name, value)
-
-    def _check_nothing_lost(self, name: str, value: Any) -> None:
-        old = vars(self).get(name)
-        if isinstance(old, (Module, Parameter)):
+        old, where = vars(self).get(name), f"{type(self).__name__}.{name}"
+        if isinstance(value, (set, frozenset)) and any(
+            isinstance(v, (Module, Tensor)) for v in value
+        ):
+            raise ModuleError(
+                f"{where} is a set of modules or parameters, which gives them no names",
+                fix="use a list or a dict",
+            )
+        if isinstance(old, (Module, Parameter)) and not (
+            value is None or isinstance(value, (Module, Parameter))
+        ):
             kind = "module" if isinstance(old, Module) else "parameter"
             raise ModuleError(
-                f"{type(self).__name__}.{name} is a {kind} and would be lost",
+                f"{where} is a {kind} and would be lost",
                 expected="a Parameter, a Module or None",
                 got={"given": value},
                 fix=f"nn.Parameter(value), a change in place in sl.no_grad(), or `del` the {kind}",
             )
+        if isinstance(value, Buffer):
+            self._buffer_names = {**self._buffer_names, name: value.persistent}
+        object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
         getattr(self, name)  # a wrong name is answered with the nearest right one
-        if name in self._buffer_names:
-            self._buffer_names = {k: v for k, v in self._buffer_names.items() if k != name}
+        self._buffer_names = {k: v for k, v in self._buffer_names.items() if k != name}
         object.__delattr__(self, name)
 
     if not TYPE_CHECKING:  # type checkers should still report names that do not exist
@@ -113,23 +119,20 @@ class Module:
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter under a name; None stands for one that could be there and is not."""
-        self._check_new(name, param, Parameter)
-        setattr(self, name, param)
+        self._add(name, param, Parameter)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add a tensor that is not learnt; if it is persistent, `state_dict` holds it too."""
-        self._check_new(name, tensor, Tensor)
-        self._note_buffer(name, persistent)
-        setattr(self, name, tensor)
+        self._add(name, tensor, Tensor)
+        self._buffer_names = {**self._buffer_names, name: persistent}
 
-    def register_module(self, name: str, module: Module | None) -> None:
+    def add_module(self, name: str, module: Module | None) -> None:
         """Add a module under a name, as `setattr` does."""
-        self._check_new(name, module, Module)
-        setattr(self, name, module)
+        self._add(name, module, Module)
 
-    add_module = register_module
+    register_module = add_module
 
-    def _check_new(self, name: str, value: object, kind: type) -> None:
+    def _add(self, name: str, value: object, kind: type) -> None:
         where = f"{type(self).__name__} cannot register '{name}'"
         if not isinstance(name, str) or not name or "." in name:
             raise ModuleError(where, expected="a name that is text, not empty, without dots")
@@ -137,30 +140,29 @@ class Module:
             raise ModuleError(f"{where}: it already has an attribute of that name")
         if value is not None and not isinstance(value, kind):
             raise ModuleError(where, expected=f"a {kind.__name__} or None", got={"given": value})
-
-    def _note_buffer(self, name: str, persistent: bool) -> None:
-        self._buffer_names = {**self._buffer_names, name: persistent}
+        setattr(self, name, value)
 
     # Walking
 
-    def _members(self) -> dict[str, Any]:
-        """All tensors and modules that this module itself holds, by name."""
-        found: dict[str, Any] = {}
-        collect(vars(self).items(), (Module, Tensor), found)
+    def _own(self, kind: type[T]) -> dict[str, T]:
+        """What this module itself holds of a kind, by name."""
+        found: dict[str, T] = {}
+        for name, value in walk(vars(self).items(), kind):
+            if name in found:
+                raise ModuleError(
+                    f"two members have the same name '{name}'",
+                    fix="use dict keys that stay different as text, and without dots",
+                )
+            found[name] = value
         return found
 
-    def _own_modules(self) -> dict[str, Module]:
-        return {k: v for k, v in self._members().items() if isinstance(v, Module)}
-
-    def _own_parameters(self) -> dict[str, Parameter]:
-        return {k: v for k, v in self._members().items() if isinstance(v, Parameter)}
-
-    def _own_buffers(self) -> dict[str, Tensor]:
-        names = self._buffer_names
+    def _own_buffers(self, saved: bool = False) -> dict[str, Tensor]:
+        wanted = (True,) if saved else (True, False)
         return {
             name: value
-            for name, value in self._members().items()
-            if isinstance(value, Buffer) or (name in names and type(value) is Tensor)
+            for name, value in self._own(Tensor).items()
+            if not isinstance(value, Parameter)
+            and self._buffer_names.get(name, getattr(value, "persistent", None)) in wanted
         }
 
     def named_modules(
@@ -175,8 +177,8 @@ class Module:
             return
         memo.add(self)
         yield prefix, self
-        for name, module in self._own_modules().items():
-            yield from module.named_modules(memo, join(prefix, name), remove_duplicate)
+        for name, module in self._own(Module).items():
+            yield from module.named_modules(memo, _join(prefix, name), remove_duplicate)
         if not remove_duplicate:  # only the modules above stay known, so that circles end
             memo.remove(self)
 
@@ -186,17 +188,17 @@ class Module:
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """Yield the modules that this module itself holds, each once, with their names."""
-        return unique(self._own_modules().items())
+        return unique(self._own(Module).items())
 
     def children(self) -> Iterator[Module]:
         """Yield the modules that this module itself holds, each once."""
         return (module for _, module in self.named_children())
 
     def _named(
-        self, own: Callable[[Module], dict[str, Any]], prefix: str, recurse: bool, once: bool
-    ) -> Iterator[tuple[str, Any]]:
-        modules = self.named_modules(None, prefix, once) if recurse else iter([(prefix, self)])
-        pairs = ((join(path, name), v) for path, m in modules for name, v in own(m).items())
+        self, own: Callable[[Module], dict[str, T]], prefix: str, recurse: bool, once: bool
+    ) -> Iterator[tuple[str, T]]:
+        modules = self.named_modules(None, prefix, once) if recurse else [(prefix, self)]
+        pairs = ((_join(path, name), v) for path, m in modules for name, v in own(m).items())
         return unique(pairs) if once else pairs
 
     def named_parameters(
@@ -207,7 +209,7 @@ class Module:
         Names get the prefix; `recurse=False` leaves out the modules below this one, and
         `remove_duplicate=False` gives a shared parameter under all of its names.
         """
-        return self._named(Module._own_parameters, prefix, recurse, remove_duplicate)
+        return self._named(lambda m: m._own(Parameter), prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """Yield the parameters, each once, in the order of `named_parameters`."""
@@ -222,14 +224,6 @@ class Module:
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """Yield the buffers, each once."""
         return (buffer for _, buffer in self.named_buffers(recurse=recurse))
-
-    def get_submodule(self, target: str) -> Module:
-        """Return the module of a name such as `"encoder.layers.0"`."""
-        return lookup(self.named_modules(remove_duplicate=False), target, "module")
-
-    def get_parameter(self, target: str) -> Parameter:
-        """Return the parameter of a name such as `"encoder.layers.0.weight"`."""
-        return lookup(self.named_parameters(remove_duplicate=False), target, "parameter")
 
     # Changing all at once
 
@@ -258,7 +252,23 @@ class Module:
 
     def to(self, *where: Any, dtype: Any = None, device: Any = None) -> Self:
         """Move parameters and buffers to a device, or those with fractions to a floating dtype."""
-        return convert(self, *where, dtype=dtype, device=device)
+        target = zeros(()).to(*where, dtype=dtype, device=device)
+        if not target.is_floating_point():
+            raise DTypeError(
+                f"{type(self).__name__}.to: parameters cannot be {target.dtype}",
+                expected="float16, float32 or float64",
+                fix="model.float()",
+            )
+
+        def moved(tensor: Tensor) -> Tensor:
+            if tensor.is_floating_point():
+                return tensor.detach().to(*where, dtype=dtype, device=device)
+            return tensor.detach().to(target.device)
+
+        for tensor in (*self.parameters(), *self.buffers()):
+            tensor.data = moved(tensor)
+            tensor.grad = None if tensor.grad is None else moved(tensor.grad)
+        return self
 
     def float(self) -> Self:
         """Turn floating-point parameters and buffers into float32."""
@@ -278,17 +288,11 @@ class Module:
 
     # State, and how it is shown
 
-    def _own_state(self) -> dict[str, Tensor]:
-        kept = self._buffer_names
-        buffers = {
-            name: buffer
-            for name, buffer in self._own_buffers().items()
-            if kept.get(name, getattr(buffer, "persistent", True))
-        }
-        return {**self._own_parameters(), **buffers}
-
     def _state(self) -> dict[str, Tensor]:
-        return dict(self._named(Module._own_state, "", True, False))
+        def own(module: Module) -> dict[str, Tensor]:
+            return {**module._own(Parameter), **module._own_buffers(saved=True)}
+
+        return dict(self._named(own, "", True, False))
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return all parameters and persistent buffers by name, under PyTorch's keys.
@@ -302,9 +306,7 @@ class Module:
     ) -> IncompatibleKeys:
         """Copy saved values into the parameters and buffers of the same names.
 
-        Args:
-            state_dict: names to tensors or arrays.
-            strict: whether all names have to agree; shapes have to in any case.
+        With `strict` all names have to agree; shapes have to in any case.
 
         Raises:
             StateDictError: lists all wrong names and shapes; nothing is loaded then.
@@ -313,18 +315,30 @@ class Module:
 
     def extra_repr(self) -> str:
         """Return what stands between the brackets of `repr`; layers tell their options here."""
-        return ", ".join(f"{name}={getattr(self, name)!r}" for name in self._shown)
+        return ""
 
     def __repr__(self) -> str:
-        return tree(self)
+        name, extra = type(self).__name__, self.extra_repr()
+        children = [f"({key}): {child!r}" for key, child in self._own(Module).items()]
+        if not children:
+            return f"{name}({extra})"
+        inside = "\n".join([extra, *children] if extra else children)
+        return f"{name}(\n{inside}".replace("\n", "\n  ") + "\n)"
 
-    def summary(self, *inputs: Tensor | Sequence[int]) -> Summary:
+    def summary(self, *inputs: Tensor | Sequence[int]) -> Text:
         """Return a table of all modules: output shapes and numbers of parameters.
 
-        Args:
-            inputs: a tensor or a shape (with the batch) for each input; none for no shapes.
+        Each input is a tensor or a shape (with the batch); without any, shapes are left out.
 
-        >>> nn.Sequential(nn.Linear(4, 3), nn.ReLU()).summary((8, 4)).rows[1]
-        Row(name='0', kind='Linear', output_shape='(8, 3)', parameters=15)
+        >>> nn.Linear(4, 3).summary((8, 4))
+        name   layer   output shape  parameters
+        ---------------------------------------
+        model  Linear  (8, 3)                15
+        ---------------------------------------
+        15 parameters, all trainable, 60 bytes
         """
         return summarise(self, inputs)
+
+
+def _join(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if prefix else name

@@ -10,8 +10,8 @@ import streetlight.functional as F
 from streetlight.creation import ones, zeros
 from streetlight.errors import ShapeError
 from streetlight.nn import init
+from streetlight.nn.members import Parameter
 from streetlight.nn.module import Module
-from streetlight.nn.parameter import Parameter
 from streetlight.ops.dims import as_shape
 
 if TYPE_CHECKING:

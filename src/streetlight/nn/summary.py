@@ -1,11 +1,10 @@
-"""How a module is shown: as a tree by `repr`, and as a table of layers, shapes and parameters."""
+"""A module as a table: the modules in it, the shapes they give, the parameters they add."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 from streetlight.autograd import no_grad
 from streetlight.creation import zeros
@@ -15,77 +14,42 @@ if TYPE_CHECKING:
     from streetlight.nn.module import Module
 
 
-def tree(module: Module) -> str:
-    """Write a module and all below it, one to a line, children indented."""
-    name, extra = type(module).__name__, module.extra_repr()
-    children = [f"({key}): {child!r}" for key, child in module._own_modules().items()]
-    if not children:
-        return f"{name}({extra})"
-    inside = "\n".join([extra, *children] if extra else children)
-    return f"{name}(\n{inside}".replace("\n", "\n  ") + "\n)"
+class Text(str):
+    """A text that an interactive session shows as it is, without quotes."""
+
+    __repr__ = str.__str__
 
 
-class Row(NamedTuple):
-    """One module: its name, its kind, what it gave, and the parameters that it adds."""
-
-    name: str
-    kind: str
-    output_shape: str
-    parameters: int
-
-
-@dataclass(frozen=True)
-class Summary:
-    """The layers of a module as a table: print it, or read its fields."""
-
-    rows: list[Row]
-    trainable: int
-    frozen: int
-    size_in_bytes: int
-
-    @property
-    def parameters(self) -> int:
-        """The number of all parameters, each counted once."""
-        return self.trainable + self.frozen
-
-    def __str__(self) -> str:
-        table = [("name", "layer", "output shape", "parameters")]
-        for row in self.rows:
-            count = f"{row.parameters:,}" if row.parameters else ""
-            table.append((row.name, row.kind, row.output_shape, count))
-        names, kinds, shapes, counts = (
-            max(map(len, column)) for column in zip(*table, strict=True)
-        )
-        lines = [
-            f"{name:<{names}}  {kind:<{kinds}}  {shape:<{shapes}}  {count:>{counts}}".rstrip()
-            for name, kind, shape, count in table
-        ]
-        rule = "-" * (names + kinds + shapes + counts + 6)
-        return "\n".join([lines[0], rule, *lines[1:], rule, self._totals()])
-
-    __repr__ = __str__
-
-    def _totals(self) -> str:
-        frozen = f"{self.frozen:,} of them frozen" if self.frozen else "all trainable"
-        return f"{self.parameters:,} parameters, {frozen}, {_readable(self.size_in_bytes)}"
-
-
-def summarise(module: Module, inputs: Sequence[Any]) -> Summary:
-    """Run the module once without changing it, and note what each module in it gives."""
+def summarise(module: Module, inputs: Sequence[Any]) -> Text:
+    """Run the module once without changing it, and tell of each module in it."""
     shapes = _output_shapes(module, inputs) if inputs else {}
+    table = [("name", "layer", "output shape", "parameters")]
     seen: set[int] = set()
-    rows = []
     for name, inner in module.named_modules():
         new = {id(p): p.numel() for p in inner.parameters(recurse=False) if id(p) not in seen}
         seen |= new.keys()
-        is_layer = inputs and not inner._own_modules()  # a list of layers is not itself called
+        is_layer = inputs and not any(inner.children())  # a list of layers is not itself called
         shape = shapes.get(inner, "not used" if is_layer else "")
-        rows.append(Row(name or "model", type(inner).__name__, shape, sum(new.values())))
-    parameters = list(module.parameters())
-    trainable = sum(p.numel() for p in parameters if p.requires_grad)
+        count = f"{sum(new.values()):,}" if new else ""
+        table.append((name or "model", type(inner).__name__, shape, count))
+    names, kinds, sizes, counts = (max(map(len, column)) for column in zip(*table, strict=True))
+    lines = [
+        f"{name:<{names}}  {kind:<{kinds}}  {shape:<{sizes}}  {count:>{counts}}".rstrip()
+        for name, kind, shape, count in table
+    ]
+    rule = "-" * (names + kinds + sizes + counts + 6)
+    return Text("\n".join([lines[0], rule, *lines[1:], rule, _totals(list(module.parameters()))]))
+
+
+def _totals(parameters: list[Any]) -> str:
     frozen = sum(p.numel() for p in parameters if not p.requires_grad)
-    size = sum(p.numel() * p.dtype.itemsize for p in parameters)
-    return Summary(rows, trainable, frozen, size)
+    told = f"{frozen:,} of them frozen" if frozen else "all trainable"
+    size: float = sum(p.numel() * p.dtype.itemsize for p in parameters)
+    units = iter(("bytes", "kB", "MB", "GB", "TB"))
+    unit = next(units)
+    while size >= 1000:
+        size, unit = size / 1000, next(units)
+    return f"{sum(p.numel() for p in parameters):,} parameters, {told}, {size:.3g} {unit}"
 
 
 def _output_shapes(module: Module, inputs: Sequence[Any]) -> dict[Module, str]:
@@ -95,18 +59,12 @@ def _output_shapes(module: Module, inputs: Sequence[Any]) -> dict[Module, str]:
         shapes[inner] = _shape_text(output)
 
     like = next(iter(module.parameters()), zeros(()))
-    make = partial(zeros, dtype=like.dtype, device=like.device)
-    given = [value if isinstance(value, Tensor) else make(value) for value in inputs]
-    modes = {inner: inner.training for inner in module.modules()}
-    handles = [inner.register_forward_hook(note) for inner in modes]
-    try:
-        with no_grad():
-            module.eval()(*given)
-    finally:
-        for handle in handles:
-            handle.remove()
-        for inner, mode in modes.items():
-            inner.training = mode
+    with no_grad(), ExitStack() as undo:
+        for inner in module.modules():
+            undo.callback(setattr, inner, "training", inner.training)
+            undo.enter_context(inner.register_forward_hook(note))
+        given = (x if isinstance(x, Tensor) else zeros(x, dtype=like.dtype) for x in inputs)
+        module.eval()(*(x.to(like.device) for x in given))
     return shapes
 
 
@@ -114,11 +72,3 @@ def _shape_text(output: Any) -> str:
     if isinstance(output, (list, tuple)):
         return ", ".join(map(_shape_text, output))
     return str(tuple(output.shape)) if isinstance(output, Tensor) else type(output).__name__
-
-
-def _readable(size: float) -> str:
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"
