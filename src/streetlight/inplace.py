@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streetlight.autograd import record, refresh, tick
+from streetlight.convert import as_array
 from streetlight.errors import DTypeError, InPlaceError, ShapeError
 from streetlight.ops.elementwise import clamp
-from streetlight.ops.indexing import _parsed, masked_fill, put
+from streetlight.ops.indexing import _parsed, masked_fill, numbers_first, put
 from streetlight.ops.movement import _slice, assign, copy, expand
 from streetlight.ops.random import normal, uniform
 from streetlight.ops.registry import NO_ATTRIBUTES, Op, Value, context
@@ -85,6 +86,17 @@ def _rebase(target: Any, value: Any) -> None:
     refresh(target)
 
 
+def _fitting(value: Any, dtype: Any) -> Any:
+    """Return numbers, lists or arrays as a tensor of that dtype."""
+    try:
+        return Value.wrap(context.run(np.asarray, value, dtype))
+    except (ValueError, TypeError, OverflowError) as error:
+        as_array(value)  # has the words if these are no numbers at all
+        raise DTypeError(
+            f"{dtype} cannot hold this value", got={"value": value}, fix="x = x.float() first"
+        ) from error
+
+
 def _write(target: Any, value: Any, recording: bool) -> Any:
     """Copy the numbers of `value` into the tensor's memory and record the change."""
     _check_memory(target)
@@ -97,7 +109,7 @@ def _write(target: Any, value: Any, recording: bool) -> Any:
             value = value.to(target.dtype)
     if target._base is not None:
         refresh(target)
-    np.copyto(target._data, value._data, casting="unsafe")
+    context.run(np.copyto, target._data, value._data, casting="unsafe")
     stamp(target)
     if recording:
         _rebase(target, value)
@@ -192,7 +204,7 @@ def in_place_scaled(op: Op) -> Callable[..., Tensor]:
 def copy_(self: Any, source: Any) -> Any:
     """Fill the tensor with the numbers of another, which is broadcast and cast to fit."""
     if not isinstance(source, Value):
-        source = Value.wrap(np.asarray(source, dtype=self.dtype))
+        source = _fitting(source, self.dtype)
     recording = _recording(self, (source,))
     if source.shape != self.shape:
         source = expand(source, self.shape)
@@ -201,7 +213,7 @@ def copy_(self: Any, source: Any) -> Any:
 
 def fill_(self: Any, value: float) -> Any:
     """Fill the tensor with one number."""
-    return copy_(self, Value.wrap(np.asarray(value, dtype=self.dtype)))
+    return copy_(self, value)
 
 
 def zero_(self: Any) -> Any:
@@ -237,7 +249,7 @@ def setitem(target: Any, index: Any, value: Any) -> None:
     """target[index] = value, for numbers, slices, index tensors and masks."""
     plain, tensors = _parsed(index)
     if not isinstance(value, Value):
-        value = Value.wrap(np.asarray(value, dtype=target.dtype))
+        value = _fitting(value, target.dtype)
     if not tensors:
         view = _slice(target, index=plain)
         extra = value.ndim - view.ndim
@@ -247,5 +259,6 @@ def setitem(target: Any, index: Any, value: Any) -> None:
         return
     if value.dtype != target.dtype:
         value = value.to(target.dtype)
+    target, plain = numbers_first(target, plain, tensors)
     recording = _recording(target, (value,))
     _write(target, put(target, value, *tensors, index=plain), recording)
