@@ -88,10 +88,10 @@ def _rebase(target: Any, value: Any) -> None:
 
 def _fitting(value: Any, dtype: Any) -> Any:
     """Return numbers, lists or arrays as a tensor of that dtype."""
+    data = value if type(value) in (int, float) else as_array(value)
     try:
-        return Value.wrap(context.run(np.asarray, value, dtype))
-    except (ValueError, TypeError, OverflowError) as error:
-        as_array(value)  # has the words if these are no numbers at all
+        return Value.wrap(context.run(np.asarray, data, dtype))
+    except (ValueError, OverflowError) as error:
         raise DTypeError(
             f"{dtype} cannot hold this value", got={"value": value}, fix="x = x.float() first"
         ) from error
