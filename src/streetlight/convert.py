@@ -15,7 +15,8 @@ from streetlight.errors import (
     GradientError,
     ShapeError,
 )
-from streetlight.ops.registry import Value
+from streetlight.ops.linalg import matmul
+from streetlight.ops.registry import Value, all_ops
 
 
 def as_array(data: Any) -> Array:
@@ -100,6 +101,21 @@ class Convertible(Value):
         if dtype is not None and dtype != array.dtype:
             return array.astype(dtype)
         return array.copy() if copy else array
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """Let NumPy's functions on tensors (`np.exp(x)`, `array + x`) be the operations here."""
+        if method == "__call__" and not options:
+            if ufunc is np.matmul:
+                return matmul(
+                    *(x if isinstance(x, Value) else Value.wrap(as_array(x)) for x in inputs)
+                )
+            for op in all_ops.values():
+                if op.kernel is ufunc:
+                    return op(*inputs)
+        raise DTypeError(
+            f"numpy.{ufunc.__name__}: there is no such operation on tensors",
+            fix=f"np.{ufunc.__name__}(x.detach().numpy())",
+        )
 
     def __dlpack__(self, **options: Any) -> Any:
         return self.numpy().__dlpack__(**options)

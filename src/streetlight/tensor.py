@@ -93,8 +93,6 @@ class Tensor(Convertible):
     _changed: list[int] | None = None  # time of the last change in place, shared with views
     _hooks: list[Any] | None = None
 
-    __array_ufunc__ = None  # let array + tensor come to Tensor.__radd__
-
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         self._data: Array = as_array(data)
         if requires_grad:

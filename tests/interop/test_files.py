@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -54,11 +55,18 @@ def test_folder_missing_or_in_the_way(tmp_path):
     assert "the folder must exist" in str(raised.value)
     with pytest.raises(FileAccessError, match="cannot be written: it is a folder") as raised:
         write(tmp_path, b"")
-    assert "name a file, not a folder" in str(raised.value)
+    assert "fix:  name a file" in str(raised.value)
     (tmp_path / "file").touch()
     with pytest.raises(FileAccessError, match="cannot be written: not a directory") as raised:
         write(tmp_path / "file" / "a.txt", b"")
     assert "a file stands where a folder belongs" in str(raised.value)
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no /dev/full here")
+def test_devices_are_left_alone() -> None:
+    with pytest.raises(FileAccessError, match="it is a device"), atomic_write("/dev/full") as file:
+        file.write(b"x")
+    assert Path("/dev/full").is_char_device()
 
 
 FULL = """

@@ -24,7 +24,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         path: where the file belongs; its folder must exist.
 
     Raises:
-        FileAccessError: the folder is missing or protected, `path` is a folder, the disk is full.
+        FileAccessError: the folder is missing or protected, `path` is a folder or device, the disk is full.
 
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "note.txt"
@@ -38,6 +38,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     try:
         if target.is_dir():
             raise IsADirectoryError(0, "it is a folder")
+        if target.exists() and not target.is_file():  # a rename would put an end to it
+            raise IsADirectoryError(0, "it is a device, not a file")
         _remove_stale_parts(target)
         with open(part, "wb") as file:
             yield file
@@ -59,7 +61,7 @@ def access_error(done: str, path: str | os.PathLike[str], error: OSError) -> Fil
     """
     fixes: dict[type[OSError], str] = {
         FileNotFoundError: "check the spelling of the path; the folder must exist",
-        IsADirectoryError: "name a file, not a folder",
+        IsADirectoryError: "name a file",
         NotADirectoryError: "a file stands where a folder belongs; choose another path",
         PermissionError: "choose another folder, or ask for the right to use this one",
     }
