@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import KW_ONLY, InitVar, dataclass, fields
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 import streetlight.functional as F
 from streetlight.nn.module import Module
@@ -23,14 +23,18 @@ if TYPE_CHECKING:
     from streetlight.tensor import Tensor
 
 
+@dataclass_transform(eq_default=False)
 @dataclass(eq=False, repr=False)
 class FunctionalModule(Module):
-    """Calls one function, which the class names; the dataclass fields are the call's options."""
+    """Calls the function that its class names; each subclass is a dataclass of the options."""
 
     function: ClassVar[Callable[..., Tensor]]
 
-    def __init_subclass__(cls, function: Callable[..., Tensor] | None = None) -> None:
+    def __init_subclass__(
+        cls, function: Callable[..., Tensor] | None = None, kw_only: bool = False
+    ) -> None:
         super().__init_subclass__()
+        dataclass(eq=False, repr=False, kw_only=kw_only)(cls)
         if function is not None:
             cls.function = staticmethod(function)
 
@@ -45,14 +49,12 @@ class FunctionalModule(Module):
         return ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
 
 
-@dataclass(eq=False, repr=False)
 class ReLU(FunctionalModule, function=F.relu):
     """max(0, x); see `functional.relu`."""
 
     inplace: InitVar[bool] = False
 
 
-@dataclass(eq=False, repr=False)
 class LeakyReLU(FunctionalModule, function=F.leaky_relu):
     """x if x > 0, else negative_slope · x; see `functional.leaky_relu`."""
 
@@ -60,7 +62,6 @@ class LeakyReLU(FunctionalModule, function=F.leaky_relu):
     inplace: InitVar[bool] = False
 
 
-@dataclass(eq=False, repr=False)
 class ELU(FunctionalModule, function=F.elu):
     """x if x > 0, else alpha · (eˣ − 1); see `functional.elu`."""
 
@@ -68,14 +69,12 @@ class ELU(FunctionalModule, function=F.elu):
     inplace: InitVar[bool] = False
 
 
-@dataclass(eq=False, repr=False)
 class GELU(FunctionalModule, function=F.gelu):
     """x · Φ(x), with the normal distribution's Φ; see `functional.gelu`."""
 
     approximate: str = "none"
 
 
-@dataclass(eq=False, repr=False)
 class SiLU(FunctionalModule, function=F.silu):
     """x · sigmoid(x); see `functional.silu`."""
 
@@ -90,7 +89,6 @@ class Tanh(FunctionalModule, function=F.tanh):
     """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ); see `functional.tanh`."""
 
 
-@dataclass(eq=False, repr=False)
 class Softplus(FunctionalModule, function=F.softplus):
     """log(1 + e^(beta · x)) / beta; see `functional.softplus`."""
 
@@ -98,21 +96,18 @@ class Softplus(FunctionalModule, function=F.softplus):
     threshold: float = 20.0
 
 
-@dataclass(eq=False, repr=False)
 class Softmax(FunctionalModule, function=F.softmax):
     """eˣ / Σ eˣ, the sum along `dim`; see `functional.softmax`."""
 
     dim: int
 
 
-@dataclass(eq=False, repr=False)
 class LogSoftmax(FunctionalModule, function=F.log_softmax):
     """x − log Σ eˣ, the sum along `dim`; see `functional.log_softmax`."""
 
     dim: int
 
 
-@dataclass(eq=False, repr=False)
 class _Loss(FunctionalModule):
     reduction: str = "mean"
 
@@ -128,28 +123,24 @@ class L1Loss(_Loss, function=F.l1_loss):
     """Mean absolute error, |input − target|; see `functional.l1_loss`."""
 
 
-@dataclass(eq=False, repr=False)
 class SmoothL1Loss(_Loss, function=F.smooth_l1_loss):
     """d²/(2 beta) if |d| < beta, else |d| − beta/2; see `functional.smooth_l1_loss`."""
 
     beta: float = 1.0
 
 
-@dataclass(eq=False, repr=False)
 class HuberLoss(_Loss, function=F.huber_loss):
     """d²/2 if |d| < delta, else delta · (|d| − delta/2); see `functional.huber_loss`."""
 
     delta: float = 1.0
 
 
-@dataclass(eq=False, repr=False)
 class KLDivLoss(_Loss, function=F.kl_div):
     """Kullback-Leibler divergence of log-probabilities from the truth; see `functional.kl_div`."""
 
     log_target: bool = False
 
 
-@dataclass(eq=False, repr=False)
 class _WeightedLoss(_Loss):
     weight: Tensor | None = None
     _: KW_ONLY
@@ -162,22 +153,19 @@ class BCELoss(_WeightedLoss, function=F.binary_cross_entropy):
     """Surprise of yes-or-no answers, from probabilities; see `functional.binary_cross_entropy`."""
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
-class BCEWithLogitsLoss(_WeightedLoss, function=F.binary_cross_entropy_with_logits):
+class BCEWithLogitsLoss(_WeightedLoss, function=F.binary_cross_entropy_with_logits, kw_only=True):
     """Binary cross-entropy of sigmoid(x); see `functional.binary_cross_entropy_with_logits`."""
 
     pos_weight: Tensor | None = None
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
-class NLLLoss(_WeightedLoss, function=F.nll_loss):
+class NLLLoss(_WeightedLoss, function=F.nll_loss, kw_only=True):
     """Minus the log-probability of the true class; see `functional.nll_loss`."""
 
     ignore_index: int = -100
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
-class CrossEntropyLoss(_WeightedLoss, function=F.cross_entropy):
+class CrossEntropyLoss(_WeightedLoss, function=F.cross_entropy, kw_only=True):
     """Minus the logarithm of the softmax at the true class; see `functional.cross_entropy`."""
 
     ignore_index: int = -100

@@ -66,10 +66,7 @@ def zeros_(tensor: Tensor) -> Tensor:
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """Return the factor that makes up for what an activation does to the size of values.
 
-    Args:
-        nonlinearity: "linear", "sigmoid", "tanh" (5/3), "relu" (√2), "leaky_relu"
-            (√(2 / (1 + slope²))), "selu" (3/4).
-        param: the slope of leaky_relu, 0.01 if not given.
+    The slope of "leaky_relu" is `param`, or 0.01; its gain is √(2 / (1 + slope²)).
 
     Raises:
         ArgumentError: there is no such activation.
@@ -129,12 +126,8 @@ def kaiming_normal_(
 ) -> Tensor:
     """Draw from the normal distribution with std gain / √fan.
 
-    Args:
-        tensor: a weight of two or more dimensions.
-        a: the slope of leaky_relu after this layer.
-        mode: "fan_in" keeps the size of values, "fan_out" that of gradients.
-        nonlinearity: what follows the layer; see `calculate_gain`.
-        generator: where the random numbers come from.
+    The gain is that of the `nonlinearity` after this layer, with the slope `a` if it is leaky. The
+    mode "fan_in" keeps the size of values, "fan_out" that of gradients.
 
     Raises:
         ShapeError: the tensor has fewer than two dimensions.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import streetlight.functional as F
@@ -24,12 +24,6 @@ class Linear(Module):
     """Weigh and add up: x · Wᵀ + b; see `functional.linear`.
 
     Weight (out_features, in_features) and bias (out_features,) begin uniform in ±1/√in_features.
-
-    Args:
-        in_features: size of the last dimension of the input (..., in_features).
-        out_features: size of the last dimension of the output (..., out_features).
-        bias: whether there is a b.
-        device, dtype: of the parameters.
 
     >>> layer = nn.Linear(3, 2)
     >>> layer(sl.zeros(5, 3)).shape, layer.weight.shape, layer.bias.shape
@@ -123,12 +117,10 @@ class Embedding(Module):
         return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
 
 
-@dataclass(eq=False, repr=False)
 class Dropout(FunctionalModule):
     """In training, put a share p of the elements to 0, scale the others; see `functional.dropout`.
 
-    In evaluation mode (`model.eval()`) the input is given back as it is. `inplace` is taken as
-    PyTorch has it; the input is never changed.
+    In evaluation mode (`model.eval()`) the input is given back as it is; it is never changed.
 
     >>> nn.Dropout(0.5).eval()(sl.ones(3)).tolist()
     [1.0, 1.0, 1.0]
@@ -143,7 +135,6 @@ class Dropout(FunctionalModule):
         return F.dropout(input, self.p, self.training, generator=self.generator)
 
 
-@dataclass(eq=False, repr=False)
 class Flatten(FunctionalModule, function=ops.flatten):
     """Make one dimension of those from `start_dim` to `end_dim`, by default all but the batch.
 

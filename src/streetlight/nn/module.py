@@ -204,10 +204,9 @@ class Module:
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
-        """Yield the parameters with their names; a shared one comes once, under its first name.
+        """Yield the parameters with their names, here and below.
 
-        Names get the prefix; `recurse=False` leaves out the modules below this one, and
-        `remove_duplicate=False` gives a shared parameter under all of its names.
+        A shared one comes once, or with `remove_duplicate=False` under all of its names.
         """
         return self._named(lambda m: m._own(Parameter), prefix, recurse, remove_duplicate)
 
@@ -288,11 +287,11 @@ class Module:
 
     # State, and how it is shown
 
-    def _state(self) -> dict[str, Tensor]:
-        def own(module: Module) -> dict[str, Tensor]:
-            return {**module._own(Parameter), **module._own_buffers(saved=True)}
+    def _own_state(self) -> dict[str, Tensor]:
+        return {**self._own(Parameter), **self._own_buffers(saved=True)}
 
-        return dict(self._named(own, "", True, False))
+    def _state(self) -> dict[str, Tensor]:
+        return dict(self._named(Module._own_state, "", True, False))
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return all parameters and persistent buffers by name, under PyTorch's keys.

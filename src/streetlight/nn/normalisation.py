@@ -34,12 +34,8 @@ class _Norm(Module):
 class LayerNorm(_Norm):
     """Bring each sample to mean 0 and variance 1; see `functional.layer_norm`.
 
-    Args:
-        normalized_shape: the last sizes of the input, over which mean and variance are taken.
-        eps: keeps the square root away from 0.
-        elementwise_affine: whether to learn a weight (from 1) and a bias (from 0).
-        bias: whether there is a bias, if there is a weight.
-        device, dtype: of the parameters.
+    Its sizes are `normalized_shape`, the last ones of the input. With `elementwise_affine` a weight
+    (from 1) and a bias (from 0) are learnt, the bias only if there is to be a `bias`.
 
     >>> nn.LayerNorm(2, eps=0.0)(sl.tensor([[1.0, 3.0]])).tolist()
     [[-1.0, 1.0]]
@@ -107,19 +103,12 @@ class RMSNorm(_Norm):
 class BatchNorm1d(_Norm):
     """Bring each channel to mean 0 and variance 1 over the batch; see `functional.batch_norm`.
 
-    In training it uses the batch's own statistics and keeps running ones; in evaluation mode it
-    uses the running ones.
-
-    Args:
-        num_features: the number of channels C of an input (N, C) or (N, C, L).
-        eps: keeps the square root away from 0.
-        momentum: the share of each batch in the running statistics; None for a plain average.
-        affine: whether to learn a weight (from 1) and a bias (from 0).
-        track_running_stats: whether to keep running statistics; without, batches are always used.
-        device, dtype: of parameters and buffers.
+    In training it uses the batch's own statistics and keeps running ones, in which each batch has
+    a share of `momentum` (None for a plain average). In evaluation mode, it uses the running ones.
+    With `affine`, a weight (from 1) and a bias (from 0) are learnt.
 
     Raises:
-        ShapeError: in the forward, if the input is not (N, C) or (N, C, L).
+        ShapeError: in the forward, if the input is not (N, num_features) or (N, num_features, L).
 
     >>> nn.BatchNorm1d(1, eps=0.0)(sl.tensor([[1.0], [3.0]])).tolist()
     [[-1.0], [1.0]]
@@ -143,8 +132,7 @@ class BatchNorm1d(_Norm):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        factory = {"device": device, "dtype": dtype}
-        tracked = track_running_stats
+        factory, tracked = {"device": device, "dtype": dtype}, track_running_stats
         self.num_features = num_features
         self.eps = eps
         self.momentum = momentum
@@ -168,16 +156,9 @@ class BatchNorm1d(_Norm):
             self.num_batches_tracked.add_(1)
             if self.momentum is None:
                 momentum = 1 / self.num_batches_tracked.item()
-        return F.batch_norm(
-            input,
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            self.bias,
-            self.training or self.running_mean is None,
-            momentum,
-            self.eps,
-        )
+        statistics, learnt = (self.running_mean, self.running_var), (self.weight, self.bias)
+        use_batch = self.training or self.running_mean is None
+        return F.batch_norm(input, *statistics, *learnt, use_batch, momentum, self.eps)
 
     def extra_repr(self) -> str:
         """Tell the options."""

@@ -19,17 +19,10 @@ def clip_grad_norm_(
 ) -> Tensor:
     """Scale all gradients by one factor, so that their norm together is at most `max_norm`.
 
-    Args:
-        parameters: the tensors whose gradients are meant; those without one are passed over.
-        max_norm: the largest norm allowed.
-        norm_type: the exponent of the norm; `math.inf` for the largest element.
-        error_if_nonfinite: whether to raise if the norm is NaN or infinite.
-
-    Returns:
-        The norm before the clipping.
+    Returns the norm before that. Its exponent is `norm_type`, `math.inf` for the largest element.
 
     Raises:
-        NumericalError: the norm is not finite, and `error_if_nonfinite` is set.
+        NumericalError: the norm is NaN or infinite, and `error_if_nonfinite` is set.
 
     Source: Pascanu, Mikolov and Bengio, 2012, arXiv:1211.5063.
 
