@@ -11,7 +11,7 @@ from streetlight.devices import Array
 from streetlight.errors import ArgumentError, DTypeError, IndexOutOfRangeError, ShapeError
 from streetlight.ops.dims import one_dim
 from streetlight.ops.elementwise import where
-from streetlight.ops.movement import _slice, expand, narrow, reshape
+from streetlight.ops.movement import _slice, expand, narrow, refused_index, reshape
 from streetlight.ops.reduce import ValuesAndIndices
 from streetlight.ops.registry import (
     ErrorSample,
@@ -21,6 +21,7 @@ from streetlight.ops.registry import (
     broadcast_shape,
     cast,
     primitive,
+    shape_of,
 )
 from streetlight.ops.samples import numbers
 
@@ -35,27 +36,31 @@ __all__ = [
 HERE = "tensor"  # stands in an index for the place of the next index tensor
 
 
-def _along(xp: Any, index: Array, dim: int) -> tuple[Array, ...]:
+def _along(xp: Any, index: Array, dim: int, ndim: int) -> tuple[Array, ...]:
     """The NumPy index that picks `index` along `dim` and walks all other dimensions."""
+    if index.ndim != ndim or index.dtype.kind not in "iu":
+        raise ValueError("the index does not fit")
+    if index.size and index.min() < 0:  # a wrong label must not count from the end
+        raise IndexError(f"index {index.min()} is negative")
     places = [
-        xp.arange(n).reshape((1,) * d + (n,) + (1,) * (index.ndim - d - 1))
+        xp.arange(n).reshape((1,) * d + (n,) + (1,) * (ndim - d - 1))
         for d, n in enumerate(index.shape)
     ]
-    places[dim] = index
+    places[dim : dim + 1] = [index] if ndim else []
     return tuple(places)
 
 
-def _gathered(x: Any, index: Any, dim: int) -> Shape:
+def _gathered(x: Any, index: Any, dim: int, name: str = "gather") -> Shape:
     if index.dtype.kind not in "iu":
         raise DTypeError(
-            f"gather: the index is {index.dtype}", expected="integers", fix="index.long()"
+            f"{name}: the index is {index.dtype}", expected="integers", fix="index.long()"
         )
     fits = index.ndim == x.ndim and all(
         i <= n for d, (i, n) in enumerate(zip(index.shape, x.shape, strict=True)) if d != dim
     )
     if not fits:
         raise ShapeError(
-            "gather: the index does not fit the input",
+            f"{name}: the index does not fit the input",
             expected=f"as many dimensions, and no size larger, but in dimension {dim}",
             got={"input": x, "index": index},
         )
@@ -88,9 +93,7 @@ def _index_samples() -> list[Sample]:
     ],
 )  # fmt: skip
 def _gather(xp: Any, x: Array, index: Array, dim: int) -> Array:
-    if index.size and index.min() < 0:  # a wrong label must not count from the end
-        raise IndexError(f"index {index.min()} is negative")
-    return x[_along(xp, index, dim)]
+    return x[_along(xp, index, dim, x.ndim)]
 
 
 @primitive(
@@ -104,7 +107,7 @@ def _gather(xp: Any, x: Array, index: Array, dim: int) -> Array:
 )  # fmt: skip
 def _scatter_add(xp: Any, src: Array, index: Array, dim: int, shape: Shape) -> Array:
     out = xp.zeros(shape, src.dtype)
-    xp.add.at(out, _along(xp, index, dim), src)
+    xp.add.at(out, _along(xp, index, dim, len(shape)), src)
     return out
 
 
@@ -136,8 +139,19 @@ def _picked(x: Any, *arrays: Any, index: tuple[Any, ...]) -> Shape:
     plain = tuple(np.asarray(a._data if isinstance(a, Value) else a) for a in arrays)
     try:
         return np.broadcast_to(0, x.shape)[_filled(index, plain)].shape
-    except IndexError as error:
-        raise IndexOutOfRangeError(f"index: {error}", got={"input": x}) from error
+    except (IndexError, ValueError, TypeError) as error:
+        raise refused_index(error, x) from error
+
+
+def _put_shape(x: Any, value: Any, *arrays: Any, index: tuple[Any, ...]) -> Shape:
+    chosen = _picked(x, *arrays, index=index)
+    given = shape_of(value)
+    if any(n not in (1, m) for n, m in zip(given[::-1], chosen[::-1], strict=False)):
+        raise ShapeError(
+            f"index: a value of shape {given} does not fit the chosen elements, {chosen}",
+            got={"input": x, "value": value},
+        )
+    return shape_of(x)
 
 
 def _pick_samples() -> list[Sample]:
@@ -183,7 +197,7 @@ def _unpick(xp: Any, x: Array, *arrays: Array, index: tuple[Any, ...], shape: Sh
 
 
 @primitive(
-    shape=lambda x, value, *arrays, index: x.shape, saves="arrays",
+    shape=_put_shape, saves="arrays",
     vjp=[
         lambda g, out, x, value, *arrays, index: put(g, 0.0, *arrays, index=index),
         lambda g, out, x, value, *arrays, index: _pick(g, *arrays, index=index),
@@ -192,6 +206,10 @@ def _unpick(xp: Any, x: Array, *arrays: Array, index: tuple[Any, ...], shape: Sh
     samples=lambda: [
         Sample((numbers(4, 3), numbers(2, 3, seed=1), np.array([3, 0])), {"index": (HERE,)}),
         Sample((numbers(2, 3), numbers(), numbers(2, 3) > 0), {"index": (HERE,)}),
+    ],
+    error_samples=lambda: [
+        ErrorSample((numbers(2, 3), numbers(2), numbers(2, 3) > 0), {"index": (HERE,)},
+                    ShapeError, "index: a value of shape (2,) does not fit the chosen elements"),
     ],
 )  # fmt: skip
 def put(xp: Any, x: Array, value: Array, *arrays: Array, index: tuple[Any, ...]) -> Array:
@@ -227,29 +245,51 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     if tuple(src.shape) != tuple(index.shape):
         raise ShapeError("scatter_add: src and index differ in shape",
                          got={"src": src, "index": index})  # fmt: skip
-    _gathered(input, index, place)
+    if src.dtype != input.dtype:
+        raise DTypeError(
+            f"scatter_add: src is {src.dtype}, but the input is {input.dtype}", fix="src.to(x)"
+        )
+    _gathered(input, index, place, "scatter_add")
     return input + _scatter_add(src, index, dim=place, shape=tuple(input.shape))
 
 
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """Pick whole slices along `dim`: the rows of a table, for instance."""
+    """Pick whole slices along `dim`: the rows of a table, for instance.
+
+    Raises:
+        IndexOutOfRangeError: if there is no such slice; indices do not count from the end.
+        DTypeError: if the index is not a vector of integers.
+    """
     place = one_dim("index_select", dim, input.ndim)
     if index.dtype.kind not in "iu" or index.ndim > 1:
         raise DTypeError("index_select: the index must be a vector of integers",
                          got={"index": index})  # fmt: skip
+    size = input.shape[place] if input.ndim else 1
+    try:
+        index = in_range(reshape(index, -1), size=size)
+    except IndexOutOfRangeError as error:
+        words = error.what.replace("in_range:", "index_select: index")
+        raise IndexOutOfRangeError(words, got={"input": input, "dim": dim}) from None
     return _pick(input, index, index=(slice(None),) * place + (HERE,))
 
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where the mask is true, in a row."""
+    _check_mask("masked_select", mask)
     shape = broadcast_shape("masked_select", input, mask)
     return _pick(expand(input, shape), expand(mask, shape), index=(HERE,))
 
 
 def masked_fill(input: Tensor, mask: Tensor, value: float) -> Tensor:
     """`input` with `value` where the mask is true."""
+    _check_mask("masked_fill", mask)
     result: Tensor = where(mask, value, input)
     return result if result.dtype == input.dtype else cast(result, dtype=input.dtype)
+
+
+def _check_mask(name: str, mask: Any) -> None:
+    if mask.dtype.kind != "b":
+        raise DTypeError(f"{name}: the mask is {mask.dtype}", expected="bool", fix="mask.bool()")
 
 
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
@@ -318,9 +358,32 @@ def _parsed(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     return tuple(plain), tuple(tensors)
 
 
+def numbers_first(
+    input: Tensor, plain: tuple[Any, ...], tensors: tuple[Any, ...]
+) -> tuple[Tensor, tuple[Any, ...]]:
+    """Take the single numbers of an index, and return what is left of input and index.
+
+    NumPy would count a number as one more index tensor, which can move the dimension of the
+    others to the front: x[0, :, [1, 2]] has the shape (2, n) there, (n, 2) here and in PyTorch.
+    """
+    if int not in map(type, plain):
+        return input, plain
+    rest = iter(tensors)
+    first: list[Any] = []
+    for part in plain:
+        if part is HERE:
+            data = next(rest)._data
+            first += [slice(None)] * (data.ndim if data.dtype.kind == "b" else 1)
+        elif part is not None:
+            first.append(slice(None) if isinstance(part, slice) else part)
+    first += [] if Ellipsis in first else [...]
+    return _slice(input, index=tuple(first)), tuple(p for p in plain if type(p) is not int)
+
+
 def getitem(input: Tensor, index: Any) -> Tensor:
     """input[index]: a view for numbers and slices, a copy for index tensors and masks."""
     plain, tensors = _parsed(index)
-    if tensors:
-        return _pick(input, *tensors, index=plain)
-    return _slice(input, index=plain)
+    if not tensors:
+        return _slice(input, index=plain)
+    input, plain = numbers_first(input, plain, tensors)
+    return _pick(input, *tensors, index=plain)

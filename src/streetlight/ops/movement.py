@@ -126,8 +126,14 @@ def copy(xp: Any, x: Array) -> Array:
 def _sliced(x: Any, index: Index) -> Shape:
     try:
         return np.broadcast_to(0, shape_of(x))[index].shape
-    except IndexError as error:
-        raise IndexOutOfRangeError(f"index: {error}", got={"input": x, "index": index}) from error
+    except (IndexError, ValueError, TypeError) as error:
+        raise refused_index(error, x, index=index) from error
+
+
+def refused_index(error: Exception, x: Any, **more: Any) -> Exception:
+    """Say in our own words what is wrong with an index."""
+    kind = IndexOutOfRangeError if isinstance(error, IndexError) else ArgumentError
+    return kind(f"index: {error}", got={"input": x, **more})
 
 
 @primitive(
