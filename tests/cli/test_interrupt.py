@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -67,6 +66,7 @@ def test_a_resumed_run_ends_bit_for_bit_where_the_whole_one_ends(streetlight, st
 
 def in_a_terminal(command, words, folder, **variables):
     """What a terminal is sent by a command."""
+    pty = pytest.importorskip("pty", reason="a terminal to look at needs POSIX")
     leader, follower = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", **variables}
     with subprocess.Popen(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 
 import pytest
@@ -79,6 +78,8 @@ def test_without_words_it_shows_what_it_can_do(streetlight):
 
 
 def test_a_full_disk_leaves_no_half_written_file(streetlight, tmp_path):
+    resource = pytest.importorskip("resource", reason="limits of a process need POSIX")
+
     def full():
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 

@@ -140,7 +140,8 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], title: str) -> Figure:
     axes.imshow(np.where(right, 1.0, np.nan), cmap="Greys", vmin=0, vmax=16)
     image = axes.imshow(wrong, cmap=count_colours(), vmin=1, vmax=most)
     for row, column in np.argwhere(matrix > 0):
-        dark = row != column and matrix[row, column] > 0.45 * (most + 1)
+        shade = image.to_rgba(matrix[row, column])[:3]
+        dark = row != column and float(np.dot(shade, [0.3, 0.59, 0.11])) < 0.5
         axes.text(
             column, row, f"{matrix[row, column]:,}", ha="center", va="center",
             color=GREY if row == column else "white" if dark else INK,
