@@ -170,7 +170,7 @@ class ExponentialLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def _factor(self) -> float:
-        return self.gamma if self._step_count else 1.0  # the first step is the constructor's
+        return self.gamma if self._step_count else 1.0  # the constructor's step changes nothing
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -196,9 +196,18 @@ class CosineAnnealingLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        """Compute the learning rates at t."""
-        height = (1 + math.cos(math.pi * self.last_epoch / self.T_max)) / 2
-        return [self.eta_min + (base - self.eta_min) * height for base in self.base_lrs]
+        """Compute the learning rates at t from those at t − 1."""
+        rates, low = [group["lr"] for group in self.optimizer.param_groups], self.eta_min
+        if self._step_count == 0:
+            return rates
+        before, now = self._height(self.last_epoch - 1), self._height(self.last_epoch)
+        if before == 0:  # at the lowest rate there is nothing to scale
+            pairs = zip(rates, self.base_lrs, strict=False)
+            return [rate + (base - low) * now for rate, base in pairs]
+        return [low + (rate - low) * now / before for rate in rates]
+
+    def _height(self, epoch: int) -> float:
+        return (1 + math.cos(math.pi * epoch / self.T_max)) / 2
 
 
 class OneCycleLR(LRScheduler):
@@ -252,11 +261,11 @@ class OneCycleLR(LRScheduler):
         if three_phase:
             self.turns.insert(2, 2 * top)
             heights.insert(2, first)
-        rates = self._per_group("max_lr", max_lr)
+        highest = self._per_group("max_lr", max_lr)
+        self.rates = [[rate * height for height in heights] for rate in highest]
         most = self._per_group("max_momentum", max_momentum)
         least = self._per_group("base_momentum", base_momentum)
-        self.rates = [[rate * height for height in heights] for rate in rates]
-        self.momenta = [[most, least, most, most] for most, least in zip(most, least, strict=True)]
+        self.momenta = [[m, b, m, m] for m, b in zip(most, least, strict=True)]
         for group, rates in zip(optimizer.param_groups, self.rates, strict=True):
             group["initial_lr"] = rates[0]
         super().__init__(optimizer, last_epoch)
