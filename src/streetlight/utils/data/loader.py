@@ -92,8 +92,8 @@ class DataLoader:
         self.collate_fn = collate_fn or default_collate
         self.drop_last = drop_last
         self.prefetch_factor = prefetch_factor
-        source = getattr(batch_sampler, "sampler", batch_sampler)
-        self.generator: Generator = getattr(source, "generator", generator) or Generator()
+        found = getattr(getattr(batch_sampler, "sampler", batch_sampler), "generator", None)
+        self.generator = found if isinstance(found, Generator) else generator or Generator()
         if drop_last and isinstance(sampler, Sized) and len(self) == 0:
             raise ArgumentError(
                 "DataLoader: drop_last=True leaves no batch",
@@ -105,9 +105,9 @@ class DataLoader:
         return len(self.batch_sampler)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[Any]:
-        return (
-            self._fetched_ahead() if self.num_workers > 0 else map(self._fetch, self.batch_sampler)
-        )
+        if self.num_workers > 0:
+            return self._fetched_ahead()
+        return map(self._fetch, self.batch_sampler)
 
     def _fetch(self, indices: Sequence[int]) -> Any:
         return fetch_batch(self.dataset, indices, self.collate_fn)

@@ -67,9 +67,8 @@ class RandomSampler(Sampler):
             raise DataError("RandomSampler: the data set is empty")
         self.data_source = data_source
         self.replacement = replacement
-        self.num_samples = _count(
-            "num_samples", len(data_source) if num_samples is None else num_samples
-        )
+        count = len(data_source) if num_samples is None else num_samples
+        self.num_samples = _count("num_samples", count)
         self.generator = generator or _own_generator()
 
     def __iter__(self) -> Iterator[int]:
