@@ -13,24 +13,25 @@ from pathlib import Path
 
 import pytest
 
-from streetlight.datasets.download import download, verified
+from streetlight.datasets.download import RemoteFile, download, verified
 from streetlight.errors import ChecksumError, DownloadError, FileAccessError
 
 CONTENT = b"".join(hashlib.sha256(bytes([i % 256, i // 256])).digest() for i in range(20_000))
 PACKED = gzip.compress(CONTENT, mtime=0)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 HALF, CHUNK = len(PACKED) // 2, 1 << 16
+FILE = RemoteFile("set.gz", SHA256, len(PACKED))
 
 
 def fetch(path: Path, *homes: str) -> None:
-    download("set.gz", SHA256, len(PACKED), homes, path)
+    download(FILE, homes, path)
 
 
 def program(home, path: Path) -> str:
     return f"""if True:
         from pathlib import Path
-        from streetlight.datasets.download import download
-        download("set.gz", {SHA256!r}, {len(PACKED)}, ({home.url()!r},), Path({str(path)!r}))
+        from streetlight.datasets.download import RemoteFile, download
+        download({FILE!r}, ({home.url()!r},), Path({str(path)!r}))
     """
 
 
@@ -166,7 +167,7 @@ def test_no_home_answers(home, path):
 
 def test_all_homes_send_something_else(home, path):
     home.files |= {"/a/set.gz": b"<html>", "/b/set.gz": PACKED[:-9]}
-    with pytest.raises(ChecksumError, match="is not the file that they publish"):
+    with pytest.raises(ChecksumError, match="could not be fetched from any of its homes"):
         fetch(path, home.url("a/"), home.url("b/"))
     assert list(path.parent.iterdir()) == []
 

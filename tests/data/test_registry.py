@@ -121,7 +121,11 @@ def test_unknown_name_with_nothing_near_points_to_the_list():
 def test_default_cache_folder(monkeypatch, tmp_path):
     monkeypatch.delenv("STREETLIGHT_CACHE", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert registry.cache_folder() == tmp_path / ".cache" / "streetlight"
+    monkeypatch.delenv("STREETLIGHT_DATA", raising=False)
+    (tmp_path / ".cache" / "streetlight" / "mnist").mkdir(parents=True)
+    kept = tmp_path / ".cache" / "streetlight" / "mnist" / "t10k-labels-idx1-ubyte.gz"
+    kept.touch()
+    assert datasets.status("mnist")[kept.name] == kept
 
 
 def test_registry_is_complete():

@@ -7,13 +7,6 @@ from streetlight.datasets.handwriting import LabelledImages, digits, mnist
 from streetlight.datasets.registry import DatasetInfo, available, get, lookup, status, verify
 
 __all__ = [
-    "DatasetInfo",
-    "LabelledImages",
-    "available",
-    "digits",
-    "get",
-    "lookup",
-    "mnist",
-    "status",
+    "DatasetInfo", "LabelledImages", "available", "digits", "get", "lookup", "mnist", "status",
     "verify",
-]
+]  # fmt: skip

@@ -9,11 +9,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from streetlight.errors import ChecksumError, DownloadError, FileAccessError
 
-CONNECT_SECONDS, SILENCE_SECONDS = 10, 60
+_CONNECT_SECONDS, _SILENCE_SECONDS = 10, 60
+_WRONG = "sent another file (wrong checksum)"
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file to download: its name, the SHA-256 of its unpacked bytes, its packed size."""
+
+    name: str
+    sha256: str
+    size: int
 
 
 def verified(path: Path, sha256: str) -> bytes:
@@ -47,15 +58,10 @@ def verified(path: Path, sha256: str) -> bytes:
     return content
 
 
-def download(name: str, sha256: str, size: int, homes: tuple[str, ...], path: Path) -> None:
+def download(file: RemoteFile, homes: tuple[str, ...], path: Path) -> None:
     """Fetch a file from the first of its homes that has it, check it, and put it at `path`.
 
-    Args:
-        name: file name, joined to each home to give the address.
-        sha256: digest of its unpacked bytes.
-        size: about how many bytes are sent, for the progress bar.
-        homes: addresses that end in `/`.
-        path: where it goes; missing folders are made, and `path` with `.part` added is used.
+    Homes are addresses that end in `/`.
 
     Raises:
         DownloadError: no home sent it to the end; what came is kept to go on with.
@@ -71,28 +77,22 @@ def download(name: str, sha256: str, size: int, homes: tuple[str, ...], path: Pa
         # A part that an earlier run left may be no good: then the first home is asked once more.
         for home in homes + homes[: part.exists()]:
             try:
-                _receive(home + name, part, size)
-                verified(part, sha256)
+                _receive(home + file.name, part, file.size)
+                verified(part, file.sha256)
                 os.replace(part, path)
                 return
             except requests.RequestException as error:
                 failures[home] = _reason(error)
             except ChecksumError:
                 part.unlink()
-                failures[home] = "sent another file (wrong checksum)"
+                failures[home] = _WRONG
     except FileAccessError:
         raise
     except OSError as error:
         raise _no_access("write", part, error) from error
-    if all("checksum" in failure for failure in failures.values()):
-        raise ChecksumError(
-            f"{name}: what its homes send is not the file that they publish",
-            expected=f"SHA-256 {sha256} of its unpacked bytes",
-            got=failures,
-            fix="try again later, or put the right file into the STREETLIGHT_DATA folder",
-        )
-    raise DownloadError(
-        f"{name} could not be fetched from any of its homes",
+    kind = ChecksumError if set(failures.values()) == {_WRONG} else DownloadError
+    raise kind(
+        f"{file.name} could not be fetched from any of its homes",
         got=failures,
         fix="run the same again: it goes on where it stopped; or set STREETLIGHT_DATA to a folder "
         "that has it",
@@ -105,7 +105,7 @@ def _receive(url: str, part: Path, size: int) -> None:
 
     done = part.stat().st_size if part.exists() else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
-    timeout = (CONNECT_SECONDS, SILENCE_SECONDS)
+    timeout = (_CONNECT_SECONDS, _SILENCE_SECONDS)
     with requests.get(url, headers=headers, stream=True, timeout=timeout) as response:
         if done and response.status_code == requests.codes.requested_range_not_satisfiable:
             return  # the part is already as long as the file: its checksum decides
@@ -127,17 +127,14 @@ def _progress(name: str, done: int, size: int) -> Iterator[Callable[[int], None]
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    bar = Progress(
-        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
-    )
-    with bar:
+    columns = (TextColumn(name), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(name, total=size, completed=done)
         yield lambda count: bar.advance(task, count)
 
 
 def _reason(error: Exception) -> str:
-    """Why a home sent nothing, in few words: the answer's status or the kind of failure."""
+    """Why a home sent nothing, in few words."""
     response = getattr(error, "response", None)
     if response is not None:
         return f"answered {response.status_code} {response.reason}"

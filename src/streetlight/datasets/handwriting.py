@@ -16,8 +16,7 @@ from streetlight.utils.data import TensorDataset
 class LabelledImages(TensorDataset):
     """Images and the class of each: `images` float32 in 0 to 1 (N, 1, H, W), `labels` int64 (N,).
 
-    `dataset[i]` is one (image, label); `dataset[:1000]` or `dataset[indices]` are that many images
-    and labels at once.
+    `dataset[i]` is one (image, label), `dataset[:1000]` or `dataset[indices]` that many at once.
     """
 
     def __init__(self, pixels: NDArray[np.uint8], labels: NDArray[np.uint8], brightest: int):
@@ -57,11 +56,10 @@ def digits() -> tuple[LabelledImages, LabelledImages]:
     held_out = np.zeros(len(labels), dtype=bool)
     for digit in range(10):
         held_out[np.flatnonzero(labels == digit)[1::3]] = True
-    train, test = ~held_out, held_out
-    return (
-        LabelledImages(images[train], labels[train], brightest=16),
-        LabelledImages(images[test], labels[test], brightest=16),
+    train, test = (
+        LabelledImages(images[part], labels[part], brightest=16) for part in (~held_out, held_out)
     )
+    return train, test
 
 
 def mnist() -> tuple[LabelledImages, LabelledImages]:

@@ -1,8 +1,8 @@
 """What data sets there are, where their files lie, and how to get and check them.
 
-This is what `streetlight data list | get NAME | verify NAME` and the loading functions stand on.
-A file is looked for in the folder that STREETLIGHT_DATA names, then in the cache, then at its
-homes; wherever it lies, its bytes are checked each time before they are used.
+A file is looked for in the folder that STREETLIGHT_DATA names, then in the cache (the folder in
+STREETLIGHT_CACHE, or ~/.cache/streetlight), then at its homes. Wherever it lies, its bytes are
+checked each time before they are used.
 """
 
 from __future__ import annotations
@@ -11,25 +11,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from streetlight.datasets.download import download, verified
+from streetlight.datasets.download import RemoteFile, download, verified
 from streetlight.errors import ChecksumError, FileAccessError, UnknownNameError
 
 
 @dataclass(frozen=True)
-class RemoteFile:
-    """One file of a data set: its name, the SHA-256 of its unpacked bytes, its packed size."""
-
-    name: str
-    sha256: str
-    size: int
-
-
-@dataclass(frozen=True)
 class DatasetInfo:
-    """What is known of a data set; one without `homes` comes with the package.
-
-    Each home is an address that ends in `/` and has all the `files`; the first is asked first.
-    """
+    """What is known of a data set; one without `homes` comes with the package."""
 
     name: str
     description: str
@@ -49,58 +37,37 @@ def _files(table: str) -> tuple[RemoteFile, ...]:
     return tuple(RemoteFile(name, sha256, int(size)) for sha256, size, name in rows)
 
 
-_ALL = (
-    DatasetInfo(
-        "digits",
-        "1,797 handwritten digits, 8×8, from the UCI optical recognition test set",
-        "CC BY 4.0 (E. Alpaydin, C. Kaynak, 1998, https://doi.org/10.24432/C50P49)",
-        _files("""
+_DIGITS = """
 b2dab7b501728c22e9119ad76740b2e17c77a231e42d1e592380d90886f1a05e   45394 digits.npz
-"""),
-    ),
-    DatasetInfo(
-        "mnist",
-        "60,000 + 10,000 handwritten digits, 28×28",
-        "public (Y. LeCun, C. Cortes, C. Burges, 1998)",
-        _files("""
+"""
+_MNIST = """
 ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db 9912422 train-images-idx3-ubyte.gz
 65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5   28881 train-labels-idx1-ubyte.gz
 0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7 1648877 t10k-images-idx3-ubyte.gz
 ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2    4542 t10k-labels-idx1-ubyte.gz
-"""),
+"""
+DATASETS = {
+    "digits": DatasetInfo(
+        "digits",
+        "1,797 handwritten digits, 8×8, from the UCI optical recognition test set",
+        "CC BY 4.0 (E. Alpaydin, C. Kaynak, 1998, https://doi.org/10.24432/C50P49)",
+        _files(_DIGITS),
+    ),
+    "mnist": DatasetInfo(
+        "mnist",
+        "60,000 + 10,000 handwritten digits, 28×28",
+        "public (Y. LeCun, C. Cortes, C. Burges, 1998)",
+        _files(_MNIST),
         (
             "https://ossci-datasets.s3.amazonaws.com/mnist/",
             "https://storage.googleapis.com/cvdf-datasets/mnist/",
         ),
     ),
-)
-DATASETS = {info.name: info for info in _ALL}
-
-
-def cache_folder() -> Path:
-    """Where downloads are kept: `$STREETLIGHT_CACHE`, or else `~/.cache/streetlight`."""
-    return Path(os.environ.get("STREETLIGHT_CACHE") or Path.home() / ".cache" / "streetlight")
-
-
-def offline_folder() -> Path | None:
-    """The folder that `$STREETLIGHT_DATA` names, which is looked into before any network.
-
-    Raises:
-        FileAccessError: the variable names something that is not a folder.
-    """
-    named = os.environ.get("STREETLIGHT_DATA")
-    if named and not Path(named).is_dir():
-        raise FileAccessError(
-            "STREETLIGHT_DATA does not name a folder",
-            expected="a folder with one folder in it for each data set, such as mnist/",
-            got={"STREETLIGHT_DATA": named},
-            fix="mend the path, or unset the variable to download instead",
-        )
-    return Path(named) if named else None
+}
 
 
 def available() -> tuple[DatasetInfo, ...]:
-    """All data sets by name, for a listing.
+    """All data sets, for a listing.
 
     >>> [info.name for info in available()]
     ['digits', 'mnist']
@@ -117,16 +84,16 @@ def lookup(name: str) -> DatasetInfo:
     >>> lookup("digits").licence[:9]
     'CC BY 4.0'
     """
-    if name in DATASETS:
-        return DATASETS[name]
-    import difflib
+    if name not in DATASETS:
+        import difflib
 
-    near = difflib.get_close_matches(name.lower(), DATASETS, n=3, cutoff=0.5)
-    raise UnknownNameError(
-        f"there is no data set named {name!r}",
-        expected="one of " + ", ".join(DATASETS),
-        fix=f"did you mean {' or '.join(near)}?" if near else "streetlight data list",
-    )
+        near = difflib.get_close_matches(name.lower(), DATASETS, n=3, cutoff=0.5)
+        raise UnknownNameError(
+            f"there is no data set named {name!r}",
+            expected="one of " + ", ".join(DATASETS),
+            fix=f"did you mean {' or '.join(near)}?" if near else "streetlight data list",
+        )
+    return DATASETS[name]
 
 
 def status(name: str) -> dict[str, Path | None]:
@@ -143,7 +110,6 @@ def get(name: str) -> list[Path]:
     """Have all files of a data set here, downloading what is missing or damaged in the cache.
 
     Raises:
-        UnknownNameError: there is no such data set.
         DownloadError: no home sent a file.
         ChecksumError: a file, offline or sent, is not the one that its home publishes.
         FileAccessError: a folder or file cannot be read or written.
@@ -152,37 +118,45 @@ def get(name: str) -> list[Path]:
     return [_fetch(info, file)[0] for file in info.files]
 
 
-def verify(name: str) -> list[Path]:
-    """Check all files of a data set that are here, byte by byte, and say where they lie.
-
-    Raises:
-        UnknownNameError: there is no such data set.
-        ChecksumError: a file is not the one that its home publishes.
-        FileAccessError: a file is not here, or cannot be read.
-    """
-    info, found = lookup(name), status(name)
-    for file in info.files:
-        path = found[file.name]
-        if path is None:
-            raise FileAccessError(
-                f"{file.name} of the data set {name} is not here",
-                fix=f"streetlight data get {name}",
-            )
-        verified(path, file.sha256)
-    return [path for path in found.values() if path is not None]
-
-
 def read(name: str) -> dict[str, bytes]:
     """The checked and unpacked bytes of each file of a data set; raises what `get` raises."""
     info = lookup(name)
     return {file.name: _fetch(info, file)[1] for file in info.files}
 
 
+def verify(name: str) -> list[Path]:
+    """Check all files of a data set that are here, byte by byte, and say where they lie.
+
+    Raises:
+        ChecksumError: a file is not the one that its home publishes.
+        FileAccessError: a file is not here, or cannot be read.
+    """
+    info, paths = lookup(name), []
+    for file in info.files:
+        path = _locate(info, file)
+        if path is None:
+            what = f"{file.name} of the data set {name} is not here"
+            raise FileAccessError(what, fix=f"streetlight data get {name}")
+        verified(path, file.sha256)
+        paths.append(path)
+    return paths
+
+
 def _folders(info: DatasetInfo) -> list[Path]:
+    """Where the files may lie; for those that are downloaded, the last is the cache."""
     if not info.homes:
         return [Path(__file__).parent / "files"]
-    offline = offline_folder()
-    return ([offline / info.name] if offline else []) + [cache_folder() / info.name]
+    offline, cache = os.environ.get("STREETLIGHT_DATA"), os.environ.get("STREETLIGHT_CACHE")
+    if offline and not Path(offline).is_dir():
+        raise FileAccessError(
+            "STREETLIGHT_DATA does not name a folder",
+            expected="a folder with one folder in it for each data set, such as mnist/",
+            got={"STREETLIGHT_DATA": offline},
+            fix="mend the path, or unset the variable to download instead",
+        )
+    roots = [Path(offline)] if offline else []
+    roots.append(Path(cache) if cache else Path.home() / ".cache" / "streetlight")
+    return [root / info.name for root in roots]
 
 
 def _locate(info: DatasetInfo, file: RemoteFile) -> Path | None:
@@ -192,13 +166,12 @@ def _locate(info: DatasetInfo, file: RemoteFile) -> Path | None:
 
 def _fetch(info: DatasetInfo, file: RemoteFile) -> tuple[Path, bytes]:
     """The file's place and unpacked bytes; a damaged one in the cache is downloaded again."""
-    path = _locate(info, file)
-    cached = cache_folder() / info.name / file.name
+    path, cached = _locate(info, file), _folders(info)[-1] / file.name
     if path is not None:
         try:
             return path, verified(path, file.sha256)
         except ChecksumError:
-            if path != cached:
+            if path != cached or not info.homes:
                 raise
-    download(file.name, file.sha256, file.size, info.homes, cached)
+    download(file, info.homes, cached)
     return cached, verified(cached, file.sha256)
