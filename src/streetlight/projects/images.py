@@ -69,7 +69,8 @@ def _mistakes_title(wrong: int) -> str:
         return "No mistakes; these it was least sure of"
     if wrong > MOST_MISTAKES:
         return f"The {MOST_MISTAKES} mistakes of {wrong:,} that it was surest of"
-    return f"All {wrong} mistakes, the surest first" if wrong > 1 else "The one mistake"
+    few = {1: "The one mistake", 2: "Both mistakes, the surer one first"}
+    return few.get(wrong, f"All {wrong} mistakes, the surest first")
 
 
 def evaluate(path: Path) -> None:

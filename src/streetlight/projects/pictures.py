@@ -243,15 +243,25 @@ def unit_pictures(weights: np.ndarray, title: str) -> Figure:
     blue = "blue, dashes" if dashes else "blue"
     note = f"orange: ink here excites the unit   ·   {blue}: ink here quiets it   ·   one scale"
     figure = new_figure(title, note, (10, 1.1 + 8.8 * rows / columns))
+    axes = figure.subplots()
+    axes.axis("off")
     limit = float(np.quantile(np.abs(weights), 0.998)) or 1.0
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.ravel():
-        axes.axis("off")
-    for axes, unit in zip(grid.ravel(), weights, strict=False):
-        image = axes.imshow(unit, cmap=signed_colours(), vmin=-limit, vmax=limit)
-        if dashes:
-            rows_below, columns_below = np.nonzero(unit < -limit / 4)
-            axes.plot(columns_below, rows_below, "_", color="white", markersize=4)
-    bar = _legend(figure, grid, image, "weight", [-limit, 0.0, limit])
+    sheet = _side_by_side(weights, columns)
+    image = axes.imshow(sheet, cmap=signed_colours(), vmin=-limit, vmax=limit)
+    if dashes:
+        down, right = np.nonzero(sheet < -limit / 4)
+        axes.plot(right, down, "_", color="white", markersize=4)
+    bar = _legend(figure, axes, image, "weight", [-limit, 0.0, limit])
     bar.ax.set_yticklabels([f"−{limit:.2g}", "0", f"{limit:.2g}"])
     return figure
+
+
+def _side_by_side(tiles: np.ndarray, columns: int) -> np.ndarray:
+    """Lay tiles (n, height, width) out in rows on one sheet, with NaN between them."""
+    count, height, width = tiles.shape
+    gap = ceil(height / 8)
+    rows = ceil(count / columns)
+    sheet = np.full((rows, height + gap, columns, width + gap), np.nan)
+    for number, tile in enumerate(tiles):
+        sheet[number // columns, :height, number % columns, :width] = tile
+    return sheet.reshape(rows * (height + gap), -1)[:-gap, :-gap]
