@@ -75,8 +75,7 @@ def test_what_is_no_module_is_refused(wrong):
 
 def test_module_list():
     layers = nn.ModuleList([nn.Linear(1, 2)])
-    layers.append(nn.Linear(2, 3)).extend([nn.ReLU(), nn.Tanh()])
-    layers.insert(1, nn.Sigmoid())
+    layers.append(nn.Sigmoid()).extend([nn.Linear(2, 3), nn.ReLU(), nn.Tanh()])
     assert [type(m).__name__ for m in layers] == ["Linear", "Sigmoid", "Linear", "ReLU", "Tanh"]
     assert list(layers.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
     assert list(layers[2:].state_dict()) == ["0.weight", "0.bias"]

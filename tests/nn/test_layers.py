@@ -148,6 +148,21 @@ def test_dropout_drops_scales_and_follows_its_generator():
     assert repr(layer) == repr(torch.nn.Dropout(0.3))
 
 
+def test_a_layer_that_calls_a_function_can_be_derived_from():
+    class Noted(nn.LeakyReLU):
+        name: str
+        seen: int = 0
+
+        def forward(self, input):
+            self.seen += 1
+            return super().forward(input)
+
+    layer = Noted(0.5)
+    assert layer(sl.tensor([-1.0])).tolist() == [-0.5]
+    assert layer.seen == 1
+    assert repr(layer) == "Noted(negative_slope=0.5)"
+
+
 def test_dropout_masks_the_gradient_as_the_value():
     x = sl.ones(40, 5, requires_grad=True)
     out = nn.Dropout(0.5)(x)

@@ -296,7 +296,7 @@ def test_register_functions_add_members():
     model = nn.Module()
     model.register_parameter("weight", nn.Parameter(sl.ones(1)))
     model.register_parameter("bias", None)
-    model.register_module("inner", nn.Linear(1, 1))
+    model.add_module("inner", nn.Linear(1, 1))
     model.add_module("none", None)
     assert list(model.state_dict()) == ["weight", "inner.weight", "inner.bias"]
     assert model.bias is None

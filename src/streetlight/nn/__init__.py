@@ -23,10 +23,18 @@ from streetlight.nn.functional_modules import (
     Softplus,
     Tanh,
 )
-from streetlight.nn.linear import Dropout, Embedding, Flatten, Identity, Linear
+from streetlight.nn.layers import (
+    BatchNorm1d,
+    Dropout,
+    Embedding,
+    Flatten,
+    Identity,
+    LayerNorm,
+    Linear,
+    RMSNorm,
+)
 from streetlight.nn.members import Buffer, Parameter
 from streetlight.nn.module import Module
-from streetlight.nn.normalisation import BatchNorm1d, LayerNorm, RMSNorm
 
 __all__ = [
     "ELU", "GELU", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d", "Buffer", "CrossEntropyLoss",

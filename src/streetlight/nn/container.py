@@ -41,12 +41,11 @@ class _Sequence(_Container):
 
     def _name_at(self, index: int) -> str:
         names = list(self._entries())
-        try:
-            return names[index]
-        except IndexError:
+        if not -len(names) <= index < len(names):
             raise IndexOutOfRangeError(
                 f"{type(self).__name__} has no module {index}, it holds {len(names)}"
-            ) from None
+            )
+        return names[index]
 
     def __getitem__(self, index: int | slice) -> Any:
         """Return one module, or several in a container of their own; they are not copied."""
@@ -105,13 +104,6 @@ class ModuleList(_Sequence):
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         self.extend(modules)
-
-    def insert(self, index: int, module: Module) -> None:
-        """Put a module before the one at `index`."""
-        modules = list(self)
-        modules.insert(index, module)
-        for position, moved in enumerate(modules):
-            self._put(str(position), moved)
 
 
 class ModuleDict(_Container, MutableMapping[str, Module]):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @dataclass_transform(eq_default=False)
 @dataclass(eq=False, repr=False)
 class FunctionalModule(Module):
-    """Calls the function that its class names; each subclass is a dataclass of the options."""
+    """Calls the function that its class names; such a class is a dataclass of the options."""
 
     function: ClassVar[Callable[..., Tensor]]
 
@@ -34,9 +34,9 @@ class FunctionalModule(Module):
         cls, function: Callable[..., Tensor] | None = None, kw_only: bool = False
     ) -> None:
         super().__init_subclass__()
-        dataclass(eq=False, repr=False, kw_only=kw_only)(cls)
         if function is not None:
             cls.function = staticmethod(function)
+            dataclass(eq=False, repr=False, kw_only=kw_only)(cls)
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
         """Call the function."""
@@ -108,6 +108,7 @@ class LogSoftmax(FunctionalModule, function=F.log_softmax):
     dim: int
 
 
+@dataclass(eq=False, repr=False)
 class _Loss(FunctionalModule):
     reduction: str = "mean"
 
@@ -141,6 +142,7 @@ class KLDivLoss(_Loss, function=F.kl_div):
     log_target: bool = False
 
 
+@dataclass(eq=False, repr=False)
 class _WeightedLoss(_Loss):
     weight: Tensor | None = None
     _: KW_ONLY

@@ -14,11 +14,31 @@ from typing import TYPE_CHECKING, Any, Self
 from streetlight import dtypes
 from streetlight.creation import zeros
 from streetlight.errors import DTypeError, ModuleError
-from streetlight.nn.hooks import Hook, RemovableHandle, note_path
 from streetlight.nn.members import Buffer, Parameter, T, near_match, unique, walk
 from streetlight.nn.state import IncompatibleKeys, load
 from streetlight.nn.summary import Text, summarise
 from streetlight.tensor import Tensor
+
+Hook = Callable[..., Any]
+
+
+class RemovableHandle:
+    """Takes a hook out again: with `remove()`, or at the end of a `with` block."""
+
+    def __init__(self, module: Module, place: str, hook: Hook) -> None:
+        self.module, self.place, self.hook = module, place, hook
+        setattr(module, place, (*getattr(module, place), self))
+
+    def remove(self) -> None:
+        """Take the hook out; a second call does nothing."""
+        others = tuple(one for one in getattr(self.module, self.place) if one is not self)
+        setattr(self.module, self.place, others)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.remove()
 
 
 class Module:
@@ -64,7 +84,7 @@ class Module:
                 output = output if changed is None else changed
             return output
         except Exception as error:
-            note_path(error, self)
+            _note_path(error, self)
             raise
 
     def register_forward_pre_hook(self, hook: Hook) -> RemovableHandle:
@@ -79,16 +99,14 @@ class Module:
 
     def __setattr__(self, name: str, value: Any) -> None:
         old, where = vars(self).get(name), f"{type(self).__name__}.{name}"
-        if isinstance(value, (set, frozenset)) and any(
-            isinstance(v, (Module, Tensor)) for v in value
+        if isinstance(value, set | frozenset) and any(
+            isinstance(v, Module | Tensor) for v in value
         ):
             raise ModuleError(
                 f"{where} is a set of modules or parameters, which gives them no names",
                 fix="use a list or a dict",
             )
-        if isinstance(old, (Module, Parameter)) and not (
-            value is None or isinstance(value, (Module, Parameter))
-        ):
+        if isinstance(old, Module | Parameter) and not isinstance(value, Module | Parameter | None):
             kind = "module" if isinstance(old, Module) else "parameter"
             raise ModuleError(
                 f"{where} is a {kind} and would be lost",
@@ -130,8 +148,6 @@ class Module:
         """Add a module under a name, as `setattr` does."""
         self._add(name, module, Module)
 
-    register_module = add_module
-
     def _add(self, name: str, value: object, kind: type) -> None:
         where = f"{type(self).__name__} cannot register '{name}'"
         if not isinstance(name, str) or not name or "." in name:
@@ -168,9 +184,9 @@ class Module:
     def named_modules(
         self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Module]]:
-        """Yield this module (named `prefix`) and all modules below it, parents first.
+        """Yield this module, named `prefix`, and all below it, parents first.
 
-        With `remove_duplicate=False`, a module used in two places comes under both names.
+        One that is used in two places comes once, or with `remove_duplicate=False` twice.
         """
         memo = set() if memo is None else memo
         if self in memo:
@@ -341,3 +357,22 @@ class Module:
 
 def _join(prefix: str, name: str) -> str:
     return f"{prefix}.{name}" if prefix else name
+
+
+def _note_path(error: Exception, module: Module) -> None:
+    """Keep one note on an error: the path from the outermost module to the one that failed.
+
+    Each module on the way out calls this once, and the note grows by the name that the module has
+    for the one before, for example "in: Network.layers.0 (Linear(in_features=2, ...))".
+    """
+    inner, path, layer, note = vars(error).get("_module_path", (None, "", "", ""))
+    outer = type(module).__name__
+    if inner is None:
+        layer = note = f"{outer}({module.extra_repr()})"
+    else:
+        error.__notes__.remove(f"in: {note}")
+        names = (name for name, below in module.named_modules() if below is inner)
+        path = ".".join(part for part in (next(names, "?"), path) if part)
+        note = f"{outer}.{path} ({layer})"
+    error.add_note(f"in: {note}")
+    vars(error)["_module_path"] = (module, path, layer, note)
