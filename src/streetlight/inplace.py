@@ -103,8 +103,6 @@ def _write(target: Any, value: Any, recording: bool) -> Any:
     if recording:
         if value.shape != target.shape:
             value = expand(value, target.shape)
-        if value.requires_grad and value._node is None:
-            value = copy(value)  # the leaf itself keeps its own gradient
         if value.dtype != target.dtype:
             value = value.to(target.dtype)
     if target._base is not None:
@@ -140,6 +138,8 @@ def change(
     if isinstance(alpha, Value) or alpha != 1:
         inputs = (inputs[0], inputs[1] * alpha)
     if recording:  # what the rules need of the old value must outlive the change
+        if target._base is not None:
+            refresh(target)
         inputs = tuple([_before(x, op) if x is target else x for x in inputs])
     value = op(*inputs, **attributes)
     if value.shape != target.shape:
@@ -208,6 +208,8 @@ def copy_(self: Any, source: Any) -> Any:
     recording = _recording(self, (source,))
     if source.shape != self.shape:
         source = expand(source, self.shape)
+    if recording and source.requires_grad:
+        source = copy(source)  # the source keeps a node, or a gradient, of its own
     return _write(self, source, recording)
 
 
