@@ -208,7 +208,7 @@ def copy_(self: Any, source: Any) -> Any:
     recording = _recording(self, (source,))
     if source.shape != self.shape:
         source = expand(source, self.shape)
-    if recording and source.requires_grad:
+    if recording and source.requires_grad and self._base is None:
         source = copy(source)  # the source keeps a node, or a gradient, of its own
     return _write(self, source, recording)
 

@@ -404,7 +404,8 @@ class Tensor(Convertible):
         inplace.in_place(op) for op in (ops.exp, ops.sqrt, ops.neg, ops.abs)
     )  # fmt: skip
     relu_, tanh_, sigmoid_ = (inplace.in_place(op) for op in (ops.relu, ops.tanh, ops.sigmoid))
-    __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
+    __iadd__, __isub__, __imul__, __itruediv__, __ipow__ = add_, sub_, mul_, div_, pow_
+    __ifloordiv__, __imod__ = (inplace.in_place(op) for op in (ops.floor_divide, ops.remainder))
     copy_, fill_, zero_ = inplace.copy_, inplace.fill_, inplace.zero_
     clamp_, masked_fill_ = inplace.clamp_, inplace.masked_fill_
     uniform_, normal_ = inplace.uniform_, inplace.normal_
