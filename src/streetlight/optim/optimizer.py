@@ -14,7 +14,7 @@ from numbers import Real
 from typing import Any
 
 from streetlight.autograd import enable_grad, no_grad
-from streetlight.errors import ArgumentError, StateDictError
+from streetlight.errors import ArgumentError, describe, StateDictError
 from streetlight.tensor import Tensor
 
 Group = dict[str, Any]
@@ -28,8 +28,8 @@ LABELS = {"params", "name", "initial_lr"}  # what a group may hold besides the o
 def require(fits: bool, owner: object, name: str, value: Any, expected: str) -> None:
     """Raise an ArgumentError about an argument of `owner` if it does not fit."""
     if not fits:
-        what = f"{type(owner).__name__} cannot work with this {name}"
-        raise ArgumentError(what, expected=expected, got={name: value})
+        what = f"{type(owner).__name__}: {name} cannot be {describe(value)}"
+        raise ArgumentError(what, expected=expected)
 
 
 class Optimizer:
