@@ -243,12 +243,12 @@ def test_frozen_parameters_stay(problem):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"clip_norm": 0}, "Trainer cannot work with this clip_norm"),
+        ({"clip_norm": 0}, "Trainer: clip_norm cannot be"),
         ({"clip_norm": -1.0}, "a number above 0, or None"),
         ({"clip_norm": float("nan")}, "clip_norm"),
         ({"accumulate": 0}, "Trainer: accumulate is not a count"),
         ({"accumulate": 1.5}, "a whole number of at least 1"),
-        ({"scheduler_step": "week"}, "Trainer cannot work with this scheduler_step"),
+        ({"scheduler_step": "week"}, "Trainer: scheduler_step cannot be"),
     ],
 )
 def test_wrong_options(problem, options, words):

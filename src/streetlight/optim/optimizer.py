@@ -14,7 +14,7 @@ from numbers import Real
 from typing import Any
 
 from streetlight.autograd import enable_grad, no_grad
-from streetlight.errors import ArgumentError, describe, StateDictError
+from streetlight.errors import ArgumentError, StateDictError, describe
 from streetlight.tensor import Tensor
 
 Group = dict[str, Any]

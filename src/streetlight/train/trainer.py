@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from streetlight.errors import ArgumentError, DataError, DivergenceError, UnknownNameError
+from streetlight.errors import ArgumentError, DataError, DivergenceError, UnknownNameError, describe
 from streetlight.nn.module import Module
 from streetlight.optim.lr_scheduler import LRScheduler
 from streetlight.optim.optimizer import Optimizer
@@ -190,8 +190,7 @@ class Trainer(Loop):
 
 def _wrong(name: str, value: Any, expected: str) -> ArgumentError:
     return ArgumentError(
-        f"Trainer cannot work with this {name}",
+        f"Trainer: {name} cannot be {describe(value)}",
         expected=expected,
-        got={name: value},
         fix=f"change {name}, or leave it out",
     )
