@@ -91,7 +91,7 @@ def train_book(options: RunOptions) -> dict[str, float]:
     """
     train, test = datasets.mnist()
     run = RunFolder.begin("mnist", "streetlight train mnist --book", options, None, part="book")
-    options.say("Four networks learn the first 1,000 images of MNIST: about a minute.")
+    options.say("Four networks learn the first 1,000 images of MNIST: one to two minutes.")
     found: list[float] = []
     for number, (name, experiment) in enumerate(EXPERIMENTS.items(), 1):
         options.say(f"\n{number} of {len(EXPERIMENTS)}: {name}")
