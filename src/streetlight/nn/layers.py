@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import streetlight.functional as F
@@ -14,7 +13,7 @@ from streetlight.creation import empty, ones, zeros
 from streetlight.errors import IndexOutOfRangeError, ShapeError
 from streetlight.nn import init
 from streetlight.nn.functional_modules import FunctionalModule
-from streetlight.nn.members import Parameter
+from streetlight.nn.members import Buffer, Parameter
 from streetlight.nn.module import Module
 from streetlight.ops.dims import as_shape
 
@@ -114,15 +113,10 @@ class Embedding(Module):
 
 
 class _Norm(Module):
-    _beginnings = MappingProxyType(
-        {"weight": 1, "bias": 0, "running_mean": 0, "running_var": 1, "num_batches_tracked": 0}
-    )
-
     def reset_parameters(self) -> None:
         """Set the parameters, and the statistics if there are any, to what they begin with."""
-        for name, value in self._beginnings.items():
-            if vars(self).get(name) is not None:
-                init.constant_(vars(self)[name], value)
+        for name, tensor in (*self.named_parameters(), *self.named_buffers()):
+            init.constant_(tensor, 1 if name in ("weight", "running_var") else 0)
 
 
 class LayerNorm(_Norm):
@@ -206,10 +200,6 @@ class BatchNorm1d(_Norm):
     [[-1.0], [1.0]]
     """
 
-    _buffer_names = MappingProxyType(
-        dict.fromkeys(("running_mean", "running_var", "num_batches_tracked"), True)
-    )
-
     def __init__(
         self,
         num_features: int,
@@ -226,9 +216,10 @@ class BatchNorm1d(_Norm):
         self.momentum = momentum
         self.weight = Parameter(ones(num_features, **factory)) if affine else None
         self.bias = Parameter(zeros(num_features, **factory)) if affine else None
-        self.running_mean = zeros(num_features, **factory) if tracked else None
-        self.running_var = ones(num_features, **factory) if tracked else None
-        self.num_batches_tracked = zeros((), dtype="int64", device=device) if tracked else None
+        counter = zeros((), dtype="int64", device=device)
+        self.running_mean = Buffer(zeros(num_features, **factory)) if tracked else None
+        self.running_var = Buffer(ones(num_features, **factory)) if tracked else None
+        self.num_batches_tracked = Buffer(counter) if tracked else None
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise an input (N, C) or (N, C, L)."""
