@@ -10,11 +10,19 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import ContextDecorator
 from typing import TYPE_CHECKING, Any
 
-from streetlight.errors import ArgumentError, GradientError, InPlaceError, ShapeError
+from streetlight.errors import (
+    ArgumentError,
+    DTypeError,
+    GradientError,
+    InPlaceError,
+    ShapeError,
+)
+from streetlight.ops.movement import copy
 from streetlight.ops.reduce import _sum
 from streetlight.ops.registry import Op, Shape, Value, context
 
@@ -25,6 +33,7 @@ Edge = Any  # a Node, or a leaf Tensor that requires a gradient
 Hook = Callable[["Tensor"], "Tensor | None"]
 
 tick = itertools.count(1).__next__  # the one clock of recordings and of changes in place
+NEVER = sys.maxsize  # stands for the time of a view taken under no_grad: it stays a constant
 
 
 class Node:
@@ -126,6 +135,14 @@ def refresh(view: Any) -> None:
     view._base = (base, op, attributes, tick())
 
 
+def node_of(tensor: Any) -> Node | None:
+    """Return the operation that made a tensor, or its latest change in place."""
+    if tensor._base is not None:
+        refresh(tensor)
+    node: Node | None = tensor._node
+    return node
+
+
 # ---- whether to record ----
 
 
@@ -139,8 +156,15 @@ class _Switch(ContextDecorator):
 
     mode = False
 
+    def __new__(cls, function: Any = None) -> Any:
+        """Let the decorator be written without brackets, too."""
+        return cls()(function) if callable(function) else super().__new__(cls)
+
     def __init__(self) -> None:
         self.previous: list[bool] = []
+
+    def _recreate_cm(self) -> Any:
+        return type(self)()  # each call of a decorated function notes what was there before
 
     def __enter__(self) -> None:
         self.previous.append(context.grad_enabled)
@@ -166,6 +190,14 @@ class set_grad_enabled(_Switch):  # noqa: N801
     def __init__(self, mode: bool) -> None:
         self.mode, self.previous = mode, [context.grad_enabled]
         context.grad_enabled = mode
+
+    def __call__(self, function: Any) -> Any:
+        """Decorate a function; nothing is switched until it is called."""
+        context.grad_enabled = self.previous.pop()
+        return super().__call__(function)
+
+    def _recreate_cm(self) -> Any:
+        return set_grad_enabled(self.mode)
 
     def __enter__(self) -> None:
         context.grad_enabled = self.mode  # what was there before was noted at the start
@@ -235,10 +267,20 @@ def _hooked(hooks: list[Hook] | None, gradient: Any) -> Any:
     return gradient
 
 
+def _own(gradient: Any, owned: bool, create_graph: bool) -> Any:
+    """Return a gradient that shares its memory with nothing else."""
+    if owned:
+        return gradient
+    return copy(gradient) if create_graph else Value.wrap(gradient._data.copy())
+
+
 def _walk(
-    starts: Sequence[tuple[Edge, Any]], keep: bool, create_graph: bool, wanted: set[int]
-) -> _Arrivals:
-    """Walk from the starts to all leaves and return what arrived there and at `wanted` nodes."""
+    starts: Sequence[tuple[Edge, Any]], keep: bool, create_graph: bool, wanted: set[int] | None
+) -> dict[int, Any]:
+    """Walk from the starts to all leaves and return what arrived at leaves and `wanted` nodes.
+
+    If nothing is wanted, it is added to the `.grad` of the leaves.
+    """
     arrivals = _Arrivals()
     found: dict[int, Any] = {}
     previous, context.grad_enabled = context.grad_enabled, create_graph
@@ -251,39 +293,36 @@ def _walk(
             if node.hooks is not None or node.retained is not None:
                 g = _hooked(node.hooks, g)
                 if node.retained is not None:
-                    _accumulate(node.retained, g, False, create_graph)
-            if id(node) in wanted:
-                found[id(node)] = g
+                    _accumulate(node.retained, _own(g, False, create_graph), create_graph)
+            if wanted is not None and id(node) in wanted:
+                found[id(node)] = _own(g, False, create_graph)
             _visit(node, g, arrivals)
             if not keep:
                 node.saved = node.output = None
         for key, leaf in arrivals.leaves.items():
-            if leaf._hooks is not None:
-                arrivals.at[key] = _hooked(leaf._hooks, arrivals.at[key])
-                arrivals.owned.discard(key)
+            g = _hooked(leaf._hooks, arrivals.at[key])
+            owned = key in arrivals.owned and not leaf._hooks
+            found[key] = g = _own(g, owned, create_graph)
+            if wanted is None:
+                _accumulate(leaf, g, create_graph)
     finally:
         context.grad_enabled = previous
-    arrivals.at |= found
-    return arrivals
+    return found
 
 
-def _accumulate(tensor: Any, gradient: Any, owned: bool, create_graph: bool) -> None:
-    """Add a gradient to `tensor.grad`, which shares memory with nothing else."""
-    if tensor.grad is not None:
-        if create_graph:
-            tensor.grad = tensor.grad + gradient
-        else:
-            tensor.grad.add_(gradient)
-    elif create_graph or owned:
+def _accumulate(tensor: Any, gradient: Any, create_graph: bool) -> None:
+    """Add a gradient to `tensor.grad`."""
+    if tensor.grad is None:
         tensor.grad = gradient
+    elif create_graph:
+        tensor.grad = tensor.grad + gradient
     else:
-        tensor.grad = Value.wrap(gradient._data.copy())
+        tensor.grad.add_(gradient)
 
 
 def _start(output: Any, gradient: Any, name: str) -> tuple[Edge, Any]:
     """Check one output of a walk and its gradient (1 if none is given)."""
-    if output._base is not None:
-        refresh(output)
+    node = node_of(output)
     if not output.requires_grad:
         raise GradientError(
             f"{name}: the tensor does not depend on anything that requires a gradient",
@@ -300,12 +339,19 @@ def _start(output: Any, gradient: Any, name: str) -> tuple[Edge, Any]:
             )
         gradient = Value.wrap(output._data.copy())
         gradient._data.fill(1)  # the output itself may be infinite
+    elif not isinstance(gradient, Value):
+        raise DTypeError(
+            f"{name}: the gradient is a {type(gradient).__name__}", expected="a tensor",
+            fix="sl.tensor(...) of the tensor's shape",
+        )  # fmt: skip
     elif tuple(gradient.shape) != tuple(output.shape):
         raise ShapeError(
             f"{name}: the gradient does not have the tensor's shape",
             got={"tensor": output, "gradient": gradient},
         )
-    return output._node or output, gradient
+    elif gradient.dtype != output.dtype:
+        gradient = gradient.to(output.dtype)
+    return node or output, gradient
 
 
 def backward(
@@ -314,9 +360,7 @@ def backward(
     """Add the gradient of `tensor` to `.grad` of every leaf it depends on; see Tensor.backward."""
     start = _start(tensor, gradient, "backward")
     keep = create_graph if retain_graph is None else retain_graph
-    arrivals = _walk([start], keep, create_graph, set())
-    for key, leaf in arrivals.leaves.items():
-        _accumulate(leaf, arrivals.at[key], key in arrivals.owned, create_graph)
+    _walk([start], keep, create_graph, None)
 
 
 def grad(
@@ -354,16 +398,16 @@ def grad(
         raise ArgumentError(f"grad: {len(outputs)} outputs, but {len(given)} grad_outputs")
     keep = create_graph if retain_graph is None else retain_graph
     starts = [_start(o, g, "grad") for o, g in zip(outputs, given, strict=True)]
-    edges = [i._node or i for i in inputs]
-    arrivals = _walk(starts, keep, create_graph, {id(edge) for edge in edges})
+    edges = [node_of(i) or i for i in inputs]
+    found = _walk(starts, keep, create_graph, {id(edge) for edge in edges})
     for place, (edge, tensor) in enumerate(zip(edges, inputs, strict=True)):
-        if not tensor.requires_grad or (id(edge) not in arrivals.at and not allow_unused):
+        if not tensor.requires_grad or (id(edge) not in found and not allow_unused):
             raise GradientError(
                 f"grad: the outputs do not depend on input {place}",
                 got={"input": tensor},
                 fix="give it requires_grad=True and use it, or pass allow_unused=True",
             )
-    return tuple(arrivals.at.get(id(edge)) for edge in edges)
+    return tuple(found.get(id(edge)) for edge in edges)
 
 
 class HookHandle:

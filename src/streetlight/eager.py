@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from streetlight import devices
-from streetlight.autograd import record, tick
+from streetlight.autograd import NEVER, record, tick
 from streetlight.ops.registry import Context, Op, context
 from streetlight.tensor import Tensor
 
@@ -51,7 +51,7 @@ def _mark_view(out: Any, base: Any, op: Op, attributes: dict[str, Any]) -> None:
     if base._changed is None:
         base._changed = [0]
     out._changed = base._changed
-    out._base = (base, op, attributes, tick())
+    out._base = (base, op, attributes, tick() if context.grad_enabled else NEVER)
 
 
 Context.interpreter = staticmethod(evaluate)

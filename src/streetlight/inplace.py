@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streetlight.autograd import record, refresh, tick
+from streetlight.autograd import NEVER, record, refresh, tick
 from streetlight.convert import as_array
 from streetlight.errors import DTypeError, InPlaceError, ShapeError
 from streetlight.ops.elementwise import clamp
@@ -32,6 +32,14 @@ def _root(tensor: Any) -> Any:
     return tensor
 
 
+def _taken_unrecorded(view: Any) -> bool:
+    while view._base is not None:
+        if view._base[3] == NEVER:
+            return True
+        view = view._base[0]
+    return False
+
+
 def _recording(target: Any, inputs: tuple[Any, ...]) -> bool:
     """Whether the change must be recorded; refuses leaves, whose gradient would lose its place."""
     if not context.grad_enabled:
@@ -44,7 +52,14 @@ def _recording(target: Any, inputs: tuple[Any, ...]) -> bool:
             got={"tensor": target},
             fix="with sl.no_grad(): ..., or change x.clone()",
         )
-    return root.requires_grad or any(getattr(x, "requires_grad", False) for x in inputs)
+    recording = root.requires_grad or any(getattr(x, "requires_grad", False) for x in inputs)
+    if recording and _taken_unrecorded(target):
+        raise InPlaceError(
+            "a view that was taken under no_grad is changed where gradients are recorded",
+            got={"tensor": target},
+            fix="take the view and change it both inside of no_grad(), or both outside",
+        )
+    return recording
 
 
 def _check_memory(target: Any) -> None:

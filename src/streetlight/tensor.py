@@ -126,12 +126,12 @@ class Tensor(Convertible):
     @property
     def is_leaf(self) -> bool:
         """Whether it was made by hand, not by a recorded operation."""
-        return self._node is None
+        return autograd.node_of(self) is None
 
     @property
     def grad_fn(self) -> autograd.Node | None:
         """The recorded operation that made it."""
-        return self._node
+        return autograd.node_of(self)
 
     @property
     def T(self) -> Tensor:  # noqa: N802
@@ -278,8 +278,11 @@ class Tensor(Convertible):
 
     def retain_grad(self) -> None:
         """Keep the gradient in `.grad` although the tensor is not a leaf."""
-        if self._node is not None:
-            self._node.retained = self
+        if not self.requires_grad:
+            raise GradientError("retain_grad: the tensor does not require a gradient")
+        node = autograd.node_of(self)
+        if node is not None:
+            node.retained = self
 
     def register_hook(self, hook: Any) -> autograd.HookHandle:
         """Call `hook(gradient)` when the gradient of this tensor is known; it may return another.
@@ -289,7 +292,7 @@ class Tensor(Convertible):
         """
         if not self.requires_grad:
             raise GradientError("register_hook: the tensor does not require a gradient")
-        holder: Any = self._node
+        holder: Any = autograd.node_of(self)
         if holder is None:
             self._hooks = hooks = self._hooks or []
         else:
