@@ -339,7 +339,7 @@ def _start(output: Any, gradient: Any, name: str) -> tuple[Edge, Any]:
             )
         gradient = Value.wrap(output._data.copy())
         gradient._data.fill(1)  # the output itself may be infinite
-    elif not isinstance(gradient, Value):
+    elif not hasattr(gradient, "dtype"):
         raise DTypeError(
             f"{name}: the gradient is a {type(gradient).__name__}", expected="a tensor",
             fix="sl.tensor(...) of the tensor's shape",
