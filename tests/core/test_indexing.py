@@ -168,9 +168,7 @@ def test_indices_of_no_use(index: Any) -> None:
 
 
 def test_index_words() -> None:
-    words = (
-        r"(?s)index: cannot choose elements by float32.*integers, slices, None, \.\.\., or tensors"
-    )
+    words = r"(?s)index: cannot choose elements by float32.*integers, slices, None, \.\.\., or"
     with pytest.raises(DTypeError, match=words):
         sl.ones(3)[sl.tensor([0.5])]
     with pytest.raises(ArgumentError, match="index: slice step cannot be zero"):
@@ -225,8 +223,8 @@ BOTH = np.array([[0, 1, 0], [1, 1, 0]])
 @pytest.mark.parametrize(("shape", "dim", "index"), [
     ((2, 3), 1, ROWS), ((2, 3), -1, np.array([[2, 2, 1, 0], [0, 0, 0, 1]])), ((2, 3), 0, BOTH),
     ((2, 3), 0, BOTH[:1, :2]), ((4,), 0, np.array([3, 3, 1])),
-    ((2, 3, 2), 1, np.ones((1, 4, 2), int)), ((0, 3), 1, np.zeros((0, 2), int)), ((3, 2), 0, np.zeros((0, 2), int)),
-    ((), 0, np.array(0)),
+    ((2, 3, 2), 1, np.ones((1, 4, 2), int)), ((0, 3), 1, np.zeros((0, 2), int)),
+    ((3, 2), 0, np.zeros((0, 2), int)), ((), 0, np.array(0)),
 ])  # fmt: skip
 def test_gather_and_scatter_add(shape: Any, dim: int, index: np.ndarray) -> None:
     x, src = numbers(*shape), numbers(*index.shape, seed=1)

@@ -97,9 +97,9 @@ def div(xp: XP, x: Array, y: Array) -> Array:
 @binary(
     vjp=[
         lambda g, out, x, y: g * where(eq(y, 0), 0.0, y * x ** (y - 1)),
-        lambda g, out, x, y: g * where(eq(x, 0), 0.0, out * log(where(eq(x, 0), 1.0, x))),
+        lambda g, out, x, y: g * where(eq(x, 0), 0.0, x**y * log(where(eq(x, 0), 1.0, x))),
     ],
-    saves="x y|x out", algebra="{0}^{1}", c="pow({0}, {1})", onnx="Pow",
+    saves="x y", algebra="{0}^{1}", c="pow({0}, {1})", onnx="Pow",
     samples=lambda: [
         *(Sample((numbers(*a, low=0.5, high=3), numbers(*b, seed=1))) for a, b in BINARY_SHAPES),
         *(Sample((numbers(2, 3), power)) for power in (2, 3, 1.0, 0)),

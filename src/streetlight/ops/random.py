@@ -9,6 +9,7 @@ import numpy as np
 
 from streetlight import devices, dtypes
 from streetlight.devices import Array
+from streetlight.errors import DTypeError
 from streetlight.ops.registry import Sample, Shape, primitive
 from streetlight.random import Generator
 
@@ -20,17 +21,35 @@ def _samples(**more: Any) -> Callable[[], list[Sample]]:
     ]
 
 
-@primitive(shape=lambda shape, **_: shape, dtype="attribute", algebra="uniform",
+def _floating(name: str) -> Callable[..., Shape]:
+    """The shape rule of an operation that draws fractions."""
+
+    def shape_rule(shape: Shape, dtype: dtypes.DType, **_: Any) -> Shape:
+        if dtype.kind != "f":
+            raise DTypeError(
+                f"{name}: random numbers are floating-point, not {dtype}",
+                fix="sl.randint(low, high, shape) draws whole numbers",
+            )
+        return shape
+
+    return shape_rule
+
+
+@primitive(shape=_floating("uniform"), dtype="attribute", algebra="uniform",
            onnx="RandomUniform", samples=_samples())  # fmt: skip
 def uniform(xp: Any, shape: Shape, generator: Generator, dtype: dtypes.DType) -> Array:
     """Numbers spread evenly over [0, 1)."""
+    if dtype.kind != "f":
+        raise TypeError(dtype)
     return generator.uniform(shape).astype(dtype, copy=False)
 
 
-@primitive(shape=lambda shape, **_: shape, dtype="attribute", algebra="normal",
+@primitive(shape=_floating("normal"), dtype="attribute", algebra="normal",
            onnx="RandomNormal", samples=_samples())  # fmt: skip
 def normal(xp: Any, shape: Shape, generator: Generator, dtype: dtypes.DType) -> Array:
     """Numbers from the standard normal distribution."""
+    if dtype.kind != "f":
+        raise TypeError(dtype)
     return np.asarray(generator.normal(shape)).astype(dtype)
 
 
