@@ -139,7 +139,7 @@ def _compare(run: RunFolder, results: dict[str, float], options: RunOptions) -> 
     for name, here in results.items():
         options.say(f"{name:<28}{percent(here):>8}{percent(BOOK[name]):>10}")
         lines.append(f"{name},{here:.4f},{BOOK[name]:.3f}")
-    options.say("(tanh and softmax has dropout on the pixels too; a full run without it gives 86.6 %)")
+    options.say("(tanh and softmax: with dropout on the pixels too; in full without it: 86.6 %)")
     with atomic_write(run.path / "book.csv") as file:
         file.write("\n".join([*lines, ""]).encode())
     better = sum(results[name] >= figure for name, figure in BOOK.items())
