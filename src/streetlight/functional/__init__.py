@@ -3,65 +3,31 @@
 There is no backward code here: gradients follow from the operations.
 """
 
-from streetlight.functional.activation import (
-    elu,
-    gelu,
-    leaky_relu,
-    relu,
-    sigmoid,
-    silu,
-    softplus,
-    tanh,
-)
+from streetlight.functional.activation import elu, gelu, leaky_relu, silu, softplus
 from streetlight.functional.attention import (
     cosine_similarity,
     pairwise_distance,
     scaled_dot_product_attention,
 )
-from streetlight.functional.class_loss import cross_entropy, nll_loss
 from streetlight.functional.linear import dropout, embedding, linear, one_hot
 from streetlight.functional.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
+    cross_entropy,
     huber_loss,
     kl_div,
     l1_loss,
     mse_loss,
+    nll_loss,
     smooth_l1_loss,
 )
 from streetlight.functional.normalisation import batch_norm, layer_norm, normalize, rms_norm
-from streetlight.ops import log_softmax, pad, softmax
+from streetlight.ops import log_softmax, pad, relu, sigmoid, softmax, tanh
 
 __all__ = [
-    "batch_norm",
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "cosine_similarity",
-    "cross_entropy",
-    "dropout",
-    "elu",
-    "embedding",
-    "gelu",
-    "huber_loss",
-    "kl_div",
-    "l1_loss",
-    "layer_norm",
-    "leaky_relu",
-    "linear",
-    "log_softmax",
-    "mse_loss",
-    "nll_loss",
-    "normalize",
-    "one_hot",
-    "pad",
-    "pairwise_distance",
-    "relu",
-    "rms_norm",
-    "scaled_dot_product_attention",
-    "sigmoid",
-    "silu",
-    "smooth_l1_loss",
-    "softmax",
-    "softplus",
-    "tanh",
-]
+    "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_similarity",
+    "cross_entropy", "dropout", "elu", "embedding", "gelu", "huber_loss", "kl_div", "l1_loss",
+    "layer_norm", "leaky_relu", "linear", "log_softmax", "mse_loss", "nll_loss", "normalize",
+    "one_hot", "pad", "pairwise_distance", "relu", "rms_norm", "scaled_dot_product_attention",
+    "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus", "tanh",
+]  # fmt: skip
