@@ -1,72 +1,23 @@
-"""Activations: the bends between two linear layers, and softmax, which makes probabilities."""
-
-from __future__ import annotations
+"""Activations: the bends between two linear layers. relu, sigmoid and tanh are operations."""
 
 import math
-from typing import TYPE_CHECKING
 
-from streetlight import ops
 from streetlight.errors import ArgumentError
-
-if TYPE_CHECKING:
-    from streetlight.tensor import Tensor
-
-
-def relu(input: Tensor) -> Tensor:
-    """Keep what is positive: max(0, x).
-
-    Args:
-        input: any shape.
-
-    >>> F.relu(sl.tensor([-1.0, 0.0, 2.0])).tolist()
-    [0.0, 0.0, 2.0]
-    """
-    return ops.relu(input)
-
-
-def tanh(input: Tensor) -> Tensor:
-    """Squash to (-1, 1): (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ).
-
-    Args:
-        input: any shape.
-
-    >>> F.tanh(sl.tensor([0.0, 100.0])).tolist()
-    [0.0, 1.0]
-    """
-    return ops.tanh(input)
-
-
-def sigmoid(input: Tensor) -> Tensor:
-    """Squash to (0, 1): 1 / (1 + e⁻ˣ).
-
-    Args:
-        input: any shape.
-
-    >>> F.sigmoid(sl.tensor([0.0, 100.0])).tolist()
-    [0.5, 1.0]
-    """
-    return ops.sigmoid(input)
+from streetlight.ops import where
+from streetlight.tensor import Tensor
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     """Keep what is positive, shrink the rest: x if x > 0, else negative_slope · x.
 
-    Args:
-        input: any shape.
-        negative_slope: the share of a negative value that comes through.
-
     >>> F.leaky_relu(sl.tensor([-2.0, 3.0]), 0.5).tolist()
     [-1.0, 3.0]
     """
-    return ops.where(input > 0, input, input * negative_slope)
+    return where(input > 0, input, input * negative_slope)
 
 
 def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """Bend smoothly towards −alpha: x if x > 0, else alpha · (eˣ − 1).
-
-    Args:
-        input: any shape.
-        alpha: minus the value that very negative inputs end at.
 
     Source: Clevert, Unterthiner and Hochreiter, 2015, arXiv:1511.07289.
 
@@ -76,19 +27,13 @@ def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     positive = input > 0
     # The branch not taken must stay finite, or its gradient, 0 times infinity, is NaN.
     below = input.masked_fill(positive, 0.0).expm1()
-    return ops.where(positive, input, below if alpha == 1.0 else below * alpha)
+    return where(positive, input, below if alpha == 1.0 else below * alpha)
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """Weigh each value by its normal probability: x · Φ(x) = x/2 · (1 + erf(x/√2)).
 
-    Args:
-        input: any shape.
-        approximate: "none", or "tanh" for x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))).
-
-    Raises:
-        ArgumentError: `approximate` is another word.
-
+    Args: approximate "tanh" takes x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))).
     Source: Hendrycks and Gimpel, 2016, arXiv:1606.08415.
 
     >>> F.gelu(sl.tensor([-100.0, 0.0, 100.0])).tolist()
@@ -110,9 +55,6 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 def silu(input: Tensor) -> Tensor:
     """Let a value open its own gate: x · sigmoid(x), also called swish.
 
-    Args:
-        input: any shape.
-
     Source: Elfwing, Uchibe and Doya, 2017, arXiv:1702.03118.
 
     >>> F.silu(sl.tensor([0.0, 100.0])).tolist()
@@ -124,10 +66,7 @@ def silu(input: Tensor) -> Tensor:
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """Round off the corner of ReLU: log(1 + e^(beta · x)) / beta.
 
-    Args:
-        input: any shape.
-        beta: the sharpness of the bend.
-        threshold: where beta · x is above it, x itself is given: the two no longer differ.
+    Args: where beta · x is above the threshold, x itself is given: the two no longer differ.
 
     >>> round(F.softplus(sl.tensor(0.0)).item(), 4)
     0.6931
@@ -135,4 +74,4 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     scaled = input if beta == 1.0 else input * beta
     straight = scaled > threshold
     bend = scaled.masked_fill(straight, 0.0).exp().log1p()
-    return ops.where(straight, input, bend if beta == 1.0 else bend / beta)
+    return where(straight, input, bend if beta == 1.0 else bend / beta)
