@@ -106,9 +106,10 @@ class Convertible(Value):
         """Let NumPy's functions on tensors (`np.exp(x)`, `array + x`) be the operations here."""
         if method == "__call__" and not options:
             if ufunc is np.matmul:
-                return matmul(
-                    *(x if isinstance(x, Value) else Value.wrap(as_array(x)) for x in inputs)
+                left, right = (
+                    Value.wrap(as_array(x)) if isinstance(x, np.ndarray) else x for x in inputs
                 )
+                return matmul(left, right)
             for op in all_ops.values():
                 if op.kernel is ufunc:
                     return op(*inputs)
