@@ -16,7 +16,7 @@ from streetlight.errors import (
     ShapeError,
 )
 from streetlight.ops.linalg import matmul
-from streetlight.ops.registry import Value, all_ops
+from streetlight.ops.registry import Value, all_ops, context
 
 
 def as_array(data: Any) -> Array:
@@ -38,8 +38,11 @@ def as_array(data: Any) -> Array:
 
 
 def _from_python(data: Any) -> Array:
-    if isinstance(data, (list, tuple)) and any(isinstance(part, Value) for part in data):
-        data = [part._data.tolist() if isinstance(part, Value) else part for part in data]
+    first = data
+    while isinstance(first, (list, tuple)) and first:
+        first = first[0]
+    if isinstance(data, (list, tuple)):
+        data = [devices.move(p._data, "cpu") if isinstance(p, Value) else p for p in data]
     try:
         array = np.asarray(data)
     except (ValueError, TypeError) as error:
@@ -47,9 +50,10 @@ def _from_python(data: Any) -> Array:
             f"tensor: these nested lists do not form a block: {error}",
             expected="lists of equal lengths, of numbers",
         ) from error
-    if array.dtype == np.float64 or array.size == 0:
-        return array.astype(dtypes.get_default_dtype())
-    if array.dtype.kind not in "iufb":
+    if array.size == 0 or (array.dtype == np.float64 and not hasattr(first, "dtype")):
+        converted: Array = context.run(array.astype, dtypes.get_default_dtype())
+        return converted
+    if array.dtype.kind not in "iufb" or array.dtype == np.uint64:
         raise DTypeError(
             f"tensor: cannot make numbers of {type(data).__name__} data", got={"data": data},
             expected="numbers, nested lists of numbers, or NumPy arrays of numbers",
@@ -106,12 +110,10 @@ class Convertible(Value):
         """Let NumPy's functions on tensors (`np.exp(x)`, `array + x`) be the operations here."""
         if method == "__call__" and not options:
             if ufunc is np.matmul:
-                left, right = (
-                    Value.wrap(as_array(x)) if isinstance(x, np.ndarray) else x for x in inputs
-                )
-                return matmul(left, right)
+                return matmul(*inputs)
+            name = {"power": "pow", "rint": "round"}.get(ufunc.__name__, ufunc.__name__)
             for op in all_ops.values():
-                if op.kernel is ufunc:
+                if op.kernel is ufunc or op.name == name:
                     return op(*inputs)
         raise DTypeError(
             f"numpy.{ufunc.__name__}: there is no such operation on tensors",

@@ -15,6 +15,7 @@ from streetlight import autograd, devices, dtypes, inplace, ops
 from streetlight.convert import Convertible, as_array
 from streetlight.devices import Array
 from streetlight.errors import DTypeError, GradientError, ShapeError
+from streetlight.ops.dims import one_dim
 from streetlight.ops.indexing import getitem
 from streetlight.ops.movement import copy
 from streetlight.ops.registry import Value, cast
@@ -155,7 +156,7 @@ class Tensor(Convertible):
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the size of one dimension."""
-        return self.shape if dim is None else self.shape[dim]
+        return self.shape if dim is None else self.shape[one_dim("size", dim, self.ndim)]
 
     def dim(self) -> int:
         """The number of dimensions."""
@@ -206,7 +207,7 @@ class Tensor(Convertible):
         for target in where:
             if isinstance(target, Tensor):
                 dtype, device = target.dtype, target.device
-            elif isinstance(target, str) and target.split(":")[0] in ("cpu", "cuda"):
+            elif isinstance(target, str) and target not in dtypes.__all__:
                 device = target
             else:
                 dtype = target
@@ -226,7 +227,7 @@ class Tensor(Convertible):
 
     def new_tensor(self, data: Any) -> Tensor:
         """Make a tensor of the same dtype and on the same device."""
-        return Tensor(np.asarray(data, dtype=self.dtype)).to(self.device)
+        return Tensor(as_array(data)).to(self.dtype).to(self.device).clone()
 
     # ---- gradients ----
 
