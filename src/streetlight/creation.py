@@ -12,6 +12,7 @@ from streetlight.convert import as_array
 from streetlight.errors import ArgumentError, DTypeError
 from streetlight.ops.dims import as_shape
 from streetlight.ops.random import normal, uniform
+from streetlight.ops.registry import context
 from streetlight.random import Generator, default_generator
 from streetlight.tensor import Tensor
 
@@ -50,7 +51,7 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     """
     array = as_array(data)
     target = array.dtype if dtype is None else dtypes.as_dtype(dtype)
-    result = Tensor.wrap(array.astype(target))
+    result = Tensor.wrap(context.run(array.astype, target))
     if device is not None:
         result = result.to(device=device)
     return result.requires_grad_() if requires_grad else result
@@ -73,12 +74,24 @@ def from_numpy(array: Any) -> Tensor:
     if not isinstance(array, np.ndarray):
         raise DTypeError("from_numpy: this is not a NumPy array", got={"array": array},
                          fix="sl.tensor(data)")  # fmt: skip
+    if not array.dtype.isnative:
+        raise DTypeError("from_numpy: memory of foreign byte order cannot be shared",
+                         got={"array": array}, fix="sl.tensor(array)")  # fmt: skip
     return Tensor.wrap(as_array(array))
 
 
 def from_dlpack(source: Any) -> Tensor:
-    """Make a tensor that shares the memory of any array that speaks DLPack, PyTorch's for one."""
-    return Tensor.wrap(as_array(np.from_dlpack(source)))
+    """Make a tensor that shares the memory of any array that speaks DLPack, PyTorch's for one.
+
+    Raises:
+        DTypeError: if it speaks no DLPack, or holds numbers that tensors cannot.
+    """
+    try:
+        array = np.from_dlpack(source)
+    except (AttributeError, TypeError, ValueError, BufferError, RuntimeError) as error:
+        raise DTypeError(f"from_dlpack: {error}", got={"source": type(source).__name__},
+                         fix="sl.tensor(source)") from error  # fmt: skip
+    return Tensor.wrap(as_array(array))
 
 
 def zeros(
