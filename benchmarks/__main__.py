@@ -38,7 +38,8 @@ class Worker:
 
     def __init__(self, workload: str, framework: str) -> None:
         threads = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
-        environment = dict(os.environ, JAX_PLATFORMS="cpu", CUDA_VISIBLE_DEVICES="")
+        environment = dict(os.environ, JAX_PLATFORMS="cpu", TORCH_LOGS="-dynamo")
+        environment["CUDA_VISIBLE_DEVICES"] = ""
         environment |= {f"{library}_NUM_THREADS": str(THREADS) for library in threads}
         command = [sys.executable, "-m", "benchmarks.worker", workload, framework]
         self.process = subprocess.Popen(
