@@ -9,7 +9,7 @@ import numpy as np
 
 from streetlight import devices, dtypes, ops
 from streetlight.convert import as_array
-from streetlight.errors import ArgumentError, DTypeError
+from streetlight.errors import ArgumentError, DTypeError, ShapeError
 from streetlight.ops.dims import as_shape
 from streetlight.ops.random import normal, uniform
 from streetlight.ops.registry import context
@@ -24,7 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _made(array: Any, device: Any, requires_grad: bool) -> Tensor:
+def _made(array: Any, device: Any = None, requires_grad: bool = False) -> Tensor:
     result = Tensor(devices.move(np.asarray(array), device or "cpu"))
     return result.requires_grad_() if requires_grad else result
 
@@ -38,6 +38,14 @@ def _shape(name: str, sizes: tuple[Any, ...]) -> tuple[int, ...]:
     if min(shape, default=0) < 0:
         raise ArgumentError(f"{name}: {shape} is not a shape", expected="sizes of 0 or more")
     return shape
+
+
+def _number(name: str, value: Any) -> Any:
+    """Return a Python number for one given as such, by NumPy or as a tensor."""
+    number = value.item() if hasattr(value, "item") else value
+    if not isinstance(number, (int, float)):
+        raise ArgumentError(f"{name}: {value!r} is not a number")
+    return number
 
 
 def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -119,65 +127,90 @@ def full(
 ) -> Tensor:  # fmt: skip
     """A tensor with one number everywhere; its dtype is the number's."""
     kind = dtypes.of_scalar(value) if dtype is None else dtypes.as_dtype(dtype)
-    return _made(np.full(_shape("full", (shape,)), value, kind), device, requires_grad)
+    try:
+        array = context.run(np.full, _shape("full", (shape,)), value, kind)
+    except (ValueError, OverflowError) as error:
+        if isinstance(error, ArgumentError):
+            raise
+        raise DTypeError(f"full: {kind} cannot hold {value!r}") from error
+    return _made(array, device, requires_grad)
 
 
-def zeros_like(input: Tensor, dtype: Any = None) -> Tensor:
-    """Zeros in the shape, dtype and place of another tensor."""
-    return zeros(input.shape, dtype=dtype or input.dtype, device=input.device)
+def _like(make: Any, input: Tensor, *value: Any, dtype: Any = None, **options: Any) -> Tensor:
+    options = {"device": input.device} | options
+    made: Tensor = make(input.shape, *value, dtype=dtype or input.dtype, **options)
+    return made
 
 
-def ones_like(input: Tensor, dtype: Any = None) -> Tensor:
+def zeros_like(input: Tensor, **options: Any) -> Tensor:
+    """Zeros in the shape, dtype and place of another tensor, where `options` say no other."""
+    return _like(zeros, input, **options)
+
+
+def ones_like(input: Tensor, **options: Any) -> Tensor:
     """Ones in the shape, dtype and place of another tensor."""
-    return ones(input.shape, dtype=dtype or input.dtype, device=input.device)
+    return _like(ones, input, **options)
 
 
-def full_like(input: Tensor, value: float, dtype: Any = None) -> Tensor:
+def full_like(input: Tensor, value: float, **options: Any) -> Tensor:
     """One number in the shape, dtype and place of another tensor."""
-    return full(input.shape, value, dtype=dtype or input.dtype, device=input.device)
+    return _like(full, input, value, **options)
 
 
-def empty_like(input: Tensor, dtype: Any = None) -> Tensor:
+def empty_like(input: Tensor, **options: Any) -> Tensor:
     """Any numbers in the shape, dtype and place of another tensor."""
-    return empty(input.shape, dtype=dtype or input.dtype, device=input.device)
+    return _like(empty, input, **options)
 
 
-def arange(start: float, end: float | None = None, step: float = 1, dtype: Any = None) -> Tensor:
+def arange(
+    start: float, end: float | None = None, step: float = 1, dtype: Any = None, **options: Any
+) -> Tensor:
     """Numbers from start (0 if only one is given) up to, not including, end.
 
     >>> arange(4).tolist()
     [0, 1, 2, 3]
     """
-    first, last = (0, start) if end is None else (start, end)
+    bounds = (0, start, step) if end is None else (start, end, step)
+    first, last, step = (_number("arange", bound) for bound in bounds)
     if step == 0 or (last - first) / step < 0:
         raise ArgumentError(f"arange: from {first} to {last} in steps of {step} never arrives")
     whole = all(isinstance(number, int) for number in (first, last, step))
     kind = (dtypes.int64 if whole else dtypes.get_default_dtype()) if dtype is None else dtype
-    return Tensor(np.arange(first, last, step).astype(dtypes.as_dtype(kind)))
+    return _made(np.arange(first, last, step).astype(dtypes.as_dtype(kind)), **options)
 
 
-def linspace(start: float, end: float, steps: int, dtype: Any = None) -> Tensor:
+def linspace(start: float, end: float, steps: int, dtype: Any = None, **options: Any) -> Tensor:
     """Evenly spaced numbers from start to end, both included."""
     if steps < 0:
         raise ArgumentError(f"linspace: {steps} steps", expected="0 or more")
-    return Tensor(np.linspace(start, end, steps, dtype=_dtype(dtype)))
+    return _made(np.linspace(start, end, steps, dtype=_dtype(dtype)), **options)
 
 
-def eye(n: int, m: int | None = None, dtype: Any = None) -> Tensor:
+def eye(n: int, m: int | None = None, dtype: Any = None, **options: Any) -> Tensor:
     """The identity matrix, n × m."""
-    return Tensor(np.eye(*_shape("eye", (n, n if m is None else m)), dtype=_dtype(dtype)))
+    shape = _shape("eye", (n, n if m is None else m))
+    return _made(np.eye(*shape, dtype=_dtype(dtype)), **options)
+
+
+def _places(name: str, input: Tensor) -> Tensor:
+    """How far each place of a matrix lies right of the diagonal."""
+    if input.ndim < 2:
+        raise ShapeError(
+            f"{name}: the tensor has {input.ndim} dimensions", expected="a matrix, or several",
+            got={"input": input},
+        )  # fmt: skip
+    rows, columns = np.ogrid[: input.shape[-2], : input.shape[-1]]
+    return Tensor(columns - rows).to(input.device)
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """The lower triangle of a matrix, zeros elsewhere."""
-    rows, columns = np.ogrid[: input.shape[-2], : input.shape[-1]]
-    return ops.where(Tensor(columns - rows <= diagonal).to(input.device), input, 0)
+    return ops.where(_places("tril", input) <= diagonal, input, 0)
 
 
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """The upper triangle of a matrix, zeros elsewhere."""
-    rows, columns = np.ogrid[: input.shape[-2], : input.shape[-1]]
-    return ops.where(Tensor(columns - rows >= diagonal).to(input.device), input, 0)
+    return ops.where(_places("triu", input) >= diagonal, input, 0)
 
 
 def rand(
@@ -200,19 +233,19 @@ def randn(
     return _made(drawn._data, device, requires_grad)
 
 
-def rand_like(input: Tensor) -> Tensor:
+def rand_like(input: Tensor, **options: Any) -> Tensor:
     """Even random numbers in the shape, dtype and place of another tensor."""
-    return rand(input.shape, dtype=input.dtype, device=input.device)
+    return _like(rand, input, **options)
 
 
-def randn_like(input: Tensor) -> Tensor:
+def randn_like(input: Tensor, **options: Any) -> Tensor:
     """Normal random numbers in the shape, dtype and place of another tensor."""
-    return randn(input.shape, dtype=input.dtype, device=input.device)
+    return _like(randn, input, **options)
 
 
 def randint(
     low: int, high: int | None = None, size: Sequence[int] = (), *,
-    generator: Generator | None = None, dtype: Any = dtypes.int64,
+    generator: Generator | None = None, dtype: Any = dtypes.int64, **options: Any,
 ) -> Tensor:  # fmt: skip
     """Random whole numbers from low (0 if only one bound is given) to high - 1.
 
@@ -225,16 +258,24 @@ def randint(
     if last <= first:
         raise ArgumentError(f"randint: there is no whole number from {first} to below {last}")
     source = generator or default_generator
-    return Tensor(source.integers(first, last, _shape("randint", (size,))).astype(dtype))
+    drawn = source.integers(first, last, _shape("randint", (size,)))
+    return _made(drawn.astype(dtypes.as_dtype(dtype)), **options)
 
 
 def randperm(count: int, *, generator: Generator | None = None) -> Tensor:
     """The numbers 0 to count - 1 in random order."""
+    if count < 0:
+        raise ArgumentError(f"randperm: {count} numbers", expected="0 or more")
     return Tensor((generator or default_generator).permutation(count))
 
 
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability given by each element, otherwise 0."""
+    low, high = (input.min().item(), input.max().item()) if input.numel() else (0, 1)
+    if not 0 <= low <= high <= 1:
+        raise ArgumentError(
+            f"bernoulli: the probabilities reach from {low} to {high}", expected="0 to 1"
+        )
     source = generator or default_generator
     drawn = uniform(shape=input.shape, generator=source, dtype=input.dtype)
     return (drawn < input).to(input.dtype)
@@ -248,14 +289,20 @@ def multinomial(
 
     Source: the Gumbel-max trick with exponential waiting times; Efraimidis and Spirakis, 2006.
     """
-    if not replacement and num_samples > input.shape[-1]:
-        raise ArgumentError(f"multinomial: cannot draw {num_samples} of {input.shape[-1]}",
+    weights = input.detach()
+    possible = (weights > 0).sum(-1).min().item()
+    if not replacement and num_samples > possible:
+        raise ArgumentError(f"multinomial: cannot draw {num_samples} of {possible}",
                             fix="replacement=True")  # fmt: skip
+    if possible < 1 or not (weights.isfinite() & (weights >= 0)).all():
+        raise ArgumentError("multinomial: these are no weights", got={"input": input},
+                            expected="finite, none negative, some positive")  # fmt: skip
     rounds = num_samples if replacement else 1
     source = generator or default_generator
     shape = (*input.shape[:-1], rounds, input.shape[-1])
     waiting = -ops.log(1 - uniform(shape=shape, generator=source, dtype=dtypes.float64))
-    arrival = waiting / input.detach().unsqueeze(-2)
+    weights = weights.unsqueeze(-2)
+    arrival = ops.where(weights > 0, waiting / weights, np.inf)  # 0 / 0 would come first
     if replacement:
         return ops.argmin(arrival, -1)
     order = ops.argsort(arrival.squeeze(-2), -1)

@@ -91,7 +91,11 @@ class Generator:
 
     def set_state(self, state: Any) -> Generator:
         """Go on from a state that `get_state` returned."""
-        self.restore(np.asarray(state, dtype=np.uint8).tobytes())
+        try:
+            data = np.asarray(state, dtype=np.uint8).tobytes()
+        except (ValueError, TypeError):
+            data = b""  # restore says what is wrong
+        self.restore(data)
         return self
 
     def words(self, count: int) -> Array:

@@ -26,9 +26,9 @@ from streetlight.errors import (
 
 @pytest.mark.parametrize("data", [
     1, 1.5, True, [1, 2], [1, 2.5], [True, False], [True, 2], [], [[], []], [[1], [2]], (1, 2),
-    ((1.0,),), [[[1.5]], [[2]]], np.float64(2.5), np.float32(2.5), np.int16(3), np.bool_(True), np.arange(3),
-    np.zeros((0, 2)), np.ones(2, np.float16), [np.float64(1.0)], [np.arange(2.0), np.ones(2)],
-    [np.int32(1), np.int32(2)], range(3), 2**40, -(2**63), float("inf"), 1e300, [1e300, 1.0],
+    ((1.0,),), [[[1.5]], [[2]]], np.float64(2.5), np.float32(2.5), np.int16(3), np.bool_(True),
+    np.arange(3), np.zeros((0, 2)), np.ones(2, np.float16), [np.float64(1.0)],
+    [np.arange(2.0), np.ones(2)], [np.int32(1), np.int32(2)], range(3), 2**40, -(2**63), float("inf"), 1e300, [1e300, 1.0],
 ])  # fmt: skip
 def test_data_of_every_kind(data: Any) -> None:
     arrays = isinstance(data, list) and data and isinstance(data[0], np.ndarray)
@@ -262,7 +262,7 @@ def test_other_devices(place: str) -> None:
     words = rf'(?s)E103\] there is no device {place!r}.*"cpu" or "cuda".*x\.to\("cpu"\)'
     x = sl.ones(2)
     for move in (lambda: x.to(place), lambda: x.to(device=place), lambda: sl.device(place),
-                 lambda: sl.zeros(2, device=place), lambda: sl.tensor(1, device=place)):  # fmt: skip
+                 lambda: sl.zeros(2, device=place), lambda: sl.ones(1, device=place)):  # fmt: skip
         with pytest.raises(DeviceError, match=words):
             move()
 
