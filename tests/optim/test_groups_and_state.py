@@ -147,9 +147,7 @@ def test_wrong_options_are_named(name, options, words):
 def test_wrong_options_of_a_group_are_named():
     with pytest.raises(ArgumentError, match="lr cannot be"):
         optim.SGD([{"params": [parameter(1.0)], "lr": -1}])
-    with pytest.raises(
-        ArgumentError, match=r"(?s)momentun.*only options among lr, momentum"
-    ):
+    with pytest.raises(ArgumentError, match=r"(?s)momentun.*only options among lr, momentum"):
         optim.SGD([{"params": [parameter(1.0)], "momentun": 0.9}])
     with pytest.raises(ArgumentError, match=r"(?s)betas cannot be.*only options among"):
         optim.SGD([{"params": [parameter(1.0)], "betas": (0.9, 0.99)}])

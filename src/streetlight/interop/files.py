@@ -24,7 +24,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         path: where the file belongs; its folder must exist.
 
     Raises:
-        FileAccessError: the folder is missing or protected, `path` is a folder or device, the disk is full.
+        FileAccessError: the folder is missing or protected, `path` is a folder or device, or the
+            disk is full.
 
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "note.txt"
