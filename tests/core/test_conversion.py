@@ -28,7 +28,8 @@ from streetlight.errors import (
     1, 1.5, True, [1, 2], [1, 2.5], [True, False], [True, 2], [], [[], []], [[1], [2]], (1, 2),
     ((1.0,),), [[[1.5]], [[2]]], np.float64(2.5), np.float32(2.5), np.int16(3), np.bool_(True),
     np.arange(3), np.zeros((0, 2)), np.ones(2, np.float16), [np.float64(1.0)],
-    [np.arange(2.0), np.ones(2)], [np.int32(1), np.int32(2)], range(3), 2**40, -(2**63), float("inf"), 1e300, [1e300, 1.0],
+    [np.arange(2.0), np.ones(2)], [np.int32(1), np.int32(2)], range(3), 2**40, -(2**63),
+    float("inf"), 1e300, [1e300, 1.0],
 ])  # fmt: skip
 def test_data_of_every_kind(data: Any) -> None:
     arrays = isinstance(data, list) and data and isinstance(data[0], np.ndarray)

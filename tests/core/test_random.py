@@ -187,7 +187,8 @@ def test_random_functions_refuse() -> None:
     both_refuse(lambda T: T.bernoulli(T.tensor([1, 0])))
     words = "multinomial: cannot draw 3 of 2"
     assert words in str(both_refuse(lambda T: T.multinomial(T.ones(2), 3)))
-    assert words in str(both_refuse(lambda T: T.multinomial(T.tensor([1.0, 0, 1]), 3)))
+    with pytest.raises(ArgumentError, match=words):  # PyTorch would take the impossible one
+        sl.multinomial(sl.tensor([1.0, 0.0, 1.0]), 3)
     for weights in ([0.0, 0.0], [1.0, -1.0], [math.nan, 1.0], [math.inf, 1.0]):
         with pytest.raises(ArgumentError, match="multinomial: these are no weights"):
             sl.multinomial(sl.tensor(weights), 2, replacement=True)
