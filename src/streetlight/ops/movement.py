@@ -192,10 +192,11 @@ def assign(xp: Any, x: Array, value: Array, view: Op, attributes: dict[str, Any]
         g, index=tuple(slice(a, a + n) for n, (a, _) in zip(x.shape, widths, strict=True)))],
     algebra="pad {0}", onnx="Pad",
     samples=calls(((numbers(2, 3),), {"widths": ((1, 0), (0, 2)), "value": 0.0}),
-                  ((numbers(3),), {"widths": ((2, 1),), "value": -1.5})),
+                  ((numbers(3),), {"widths": ((2, 1),), "value": -1.5}),
+                  ((numbers(),), {"widths": (), "value": 1.0})),
 )  # fmt: skip
 def _pad(xp: Any, x: Array, widths: tuple[tuple[int, int], ...], value: float) -> Array:
-    return xp.pad(x, widths, constant_values=value)
+    return xp.pad(x, widths, constant_values=value) if x.ndim else x.copy()
 
 
 def _joined(*tensors: Any, dim: int, sizes: tuple[int, ...]) -> Shape:

@@ -91,7 +91,8 @@ def _check_direction(
     if abs(measured - analytic) <= scale:
         return
     rise, fall = (forward - middle) / eps, (middle - backward) / eps
-    kink = abs(rise - fall) > 1e3 * scale and min(rise, fall) <= analytic <= max(rise, fall)
+    between = min(rise, fall) - scale <= analytic <= max(rise, fall) + scale
+    kink = between and abs(rise - fall) > 1e3 * scale
     raise NumericalError(
         "gradcheck: there is a kink at these inputs" if kink
         else "gradcheck: the gradient differs from the measured slope",
