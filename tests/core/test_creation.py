@@ -25,8 +25,9 @@ def test_filled_blocks(name: str, shape: Any) -> None:
     assert made.requires_grad
     if name != "empty":
         compare(lambda T: getattr(T, name)(shape))
-        compare(lambda T, x: getattr(T, f"{name}_like")(x), numbers(*shape))
-        compare(lambda T, x: getattr(T, f"{name}_like")(x, dtype=T.int32), numbers(*shape))
+        like = f"{name}_like"  # zeros_like and ones_like
+        compare(lambda T, x: getattr(T, like)(x), numbers(*shape))
+        compare(lambda T, x: getattr(T, like)(x, dtype=T.int32), numbers(*shape))
 
 
 @pytest.mark.parametrize("shape", [(-1,), (2, -3), (2.5,), ("a",), (2, None)])
@@ -96,7 +97,8 @@ def test_eye_and_triangles() -> None:
     lambda T, **o: T.eye(2, **o), lambda T, **o: T.rand(2, **o), lambda T, **o: T.randn(2, **o),
     lambda T, **o: T.zeros_like(T.ones(2), **o), lambda T, **o: T.full((2,), 1.0, **o),
     lambda T, **o: T.randint(0, 3, (2,), dtype=T.float32, **o),
-    lambda T, **o: T.rand_like(T.ones(2), **o), lambda T, **o: T.full_like(T.ones(2), 3.0, **o),
+    lambda T, **o: T.rand_like(T.ones(2), **o), lambda T, **o: T.randn_like(T.ones(2), **o),
+    lambda T, **o: T.full_like(T.ones(2), 3.0, **o),
 ])  # fmt: skip
 def test_all_take_requires_grad_and_device(make: Any) -> None:
     for library in (sl, torch):
