@@ -91,8 +91,6 @@ def _rebase(target: Any, value: Any) -> None:
         target._node, target.requires_grad = value._node, value.requires_grad
         return
     base, view, attributes, _ = target._base
-    if base._base is not None:
-        refresh(base)
     facts = {"view": view, "attributes": attributes}
     before, after = _before(base, assign), Value.wrap(base._data)
     after._node = record(assign, (before, value), facts, base._data)
@@ -121,7 +119,7 @@ def _write(target: Any, value: Any, recording: bool) -> Any:
         if value.dtype != target.dtype:
             value = value.to(target.dtype)
     if target._base is not None:
-        refresh(target)
+        refresh(target)  # before the stamp: what is recorded from here on is the change
     context.run(np.copyto, target._data, value._data, casting="unsafe")
     stamp(target)
     if recording:
@@ -267,12 +265,11 @@ def setitem(target: Any, index: Any, value: Any) -> None:
     plain, tensors = _parsed(index)
     if not isinstance(value, Value):
         value = _fitting(value, target.dtype)
+    if value.shape[:1] == (1,):  # sizes of 1 in front are no obstacle
+        lead = next((d for d, n in enumerate(value.shape) if n != 1), value.ndim)
+        value = value.reshape(value.shape[lead:])
     if not tensors:
-        view = _slice(target, index=plain)
-        extra = value.ndim - view.ndim
-        if extra > 0 and value.shape[:extra] == (1,) * extra:
-            value = value.reshape(value.shape[extra:])
-        copy_(view, value)
+        copy_(_slice(target, index=plain), value)
         return
     if value.dtype != target.dtype:
         value = value.to(target.dtype)
