@@ -37,6 +37,16 @@ def as_array(data: Any) -> Array:
     return array if dtype == array.dtype else array.astype(dtype)
 
 
+def _ragged(data: Any, place: str = "data") -> str:
+    """Say where nested lists are of unequal length."""
+    lengths = [len(part) if isinstance(part, (list, tuple)) else 0 for part in data]
+    for i, length in enumerate(lengths):
+        if length != lengths[0]:
+            return f"{place}[0] has {lengths[0]} and {place}[{i}] has {length} elements"
+    inside = (_ragged(part, f"{place}[{i}]") for i, part in enumerate(data) if lengths[i])
+    return next((words for words in inside if words), "")
+
+
 def _from_python(data: Any) -> Array:
     first = data
     while isinstance(first, (list, tuple)) and first:
@@ -47,7 +57,7 @@ def _from_python(data: Any) -> Array:
         array = np.asarray(data)
     except (ValueError, TypeError) as error:
         raise ShapeError(
-            f"tensor: these nested lists do not form a block: {error}",
+            f"tensor: these nested lists do not form a block, {_ragged(data)}",
             expected="lists of equal lengths, of numbers",
         ) from error
     if array.size == 0 or (array.dtype == np.float64 and not hasattr(first, "dtype")):

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 
 def describe(value: Any) -> str:
-    """Say in a few words what a value is: dtype and shape for arrays, otherwise its repr.
+    """Say in a few words what a value is: dtype and shape for arrays, its repr, or its type.
 
     >>> describe([1, 2, 3])
     '[1, 2, 3]'
@@ -18,6 +18,8 @@ def describe(value: Any) -> str:
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"{value.dtype} {tuple(value.shape)}"
     text = repr(value)
+    if " object at 0x" in text:  # an address tells nobody anything
+        return type(value).__name__
     return text if len(text) <= 80 else text[:77] + "..."
 
 

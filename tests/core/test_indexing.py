@@ -147,8 +147,8 @@ def test_bad_indices() -> None:
     cases: dict[str, Any] = {
         "index 2 is out of bounds": S[2], "index -3 is out of bounds": S[-3],
         "index 3 is out of bounds": S[:, [0, 3]], "index -4 is out of bounds": S[0, [-4]],
-        "too many indices": S[0, 0, 0], "boolean index did not match": S[np.ones(3, bool)],
-        "could not be broadcast": S[[0, 1], [0, 1, 2]],
+        "too many indices": S[0, 0, 0], "a mask of shape (3,) does not fit": S[np.ones(3, bool)],
+        "the parts of the index do not go together": S[[0, 1], [0, 1, 2]],
     }  # fmt: skip
     for words, index in cases.items():
         error = both_refuse(lambda T, x, i=index: x[to(T, i)], x)
@@ -171,7 +171,7 @@ def test_index_words() -> None:
     words = r"(?s)index: cannot choose elements by float32.*integers, slices, None, \.\.\., or"
     with pytest.raises(DTypeError, match=words):
         sl.ones(3)[sl.tensor([0.5])]
-    with pytest.raises(ArgumentError, match="index: slice step cannot be zero"):
+    with pytest.raises(ArgumentError, match=r"index: slice\(.*\) is not a slice"):
         sl.ones(3)[::0]
 
 

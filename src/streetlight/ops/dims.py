@@ -6,7 +6,9 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-from streetlight.errors import ArgumentError, IndexOutOfRangeError, ShapeError
+import numpy as np
+
+from streetlight.errors import ArgumentError, IndexOutOfRangeError, ShapeError, StreetlightError
 
 Dim = int | Sequence[int] | None
 
@@ -97,3 +99,47 @@ def fill_in_size(name: str, shape: tuple[int, ...], count: int) -> tuple[int, ..
             expected="sizes whose product is the number of elements; one may be -1",
         )
     return tuple(count // known if size == -1 else size for size in shape)
+
+
+def refused_index(x: Any, index: tuple[Any, ...]) -> StreetlightError:
+    """Find out what is wrong with the parts of an index that NumPy refused, and say it."""
+    got = {"input": x}
+    parts = [np.asarray(part) if hasattr(part, "ndim") else part for part in index]
+    taken = [0 if p is None or p is ... else p.ndim if _is_mask(p) else 1 for p in parts]
+    if sum(taken) > x.ndim:
+        return IndexOutOfRangeError(
+            f"index: too many indices, {sum(taken)} for {x.ndim} dimensions", got=got
+        )
+    dim = 0
+    for part, count in zip(parts, taken, strict=True):
+        if part is ...:
+            dim += x.ndim - sum(taken)
+            continue
+        if isinstance(part, slice):
+            bounds = (part.start, part.stop, part.step)
+            if part.step == 0 or not all(b is None or hasattr(b, "__index__") for b in bounds):
+                return ArgumentError(
+                    f"index: {part} is not a slice", expected="whole numbers, no step of 0", got=got
+                )
+        size = x.shape[dim] if dim < x.ndim else 0
+        if _is_mask(part) and part.shape != tuple(x.shape[dim : dim + count]):
+            return IndexOutOfRangeError(
+                f"index: a mask of shape {part.shape} does not fit", got=got,
+                expected=f"shape {tuple(x.shape[dim : dim + count])}, one bool for each element",
+            )  # fmt: skip
+        if count and not isinstance(part, slice) and not _is_mask(part):
+            for number in np.asarray(part).reshape(-1):
+                if not -size <= number < size:
+                    return IndexOutOfRangeError(
+                        f"index: index {number} is out of bounds in dimension {dim}", got=got,
+                        expected=f"{-size} to {size - 1}" if size else "no index: the size is 0",
+                    )  # fmt: skip
+        dim += count
+    return IndexOutOfRangeError(
+        "index: the parts of the index do not go together", got=got | {"index": index},
+        expected="whole numbers, and index tensors of shapes that can be broadcast",
+    )  # fmt: skip
+
+
+def _is_mask(part: Any) -> bool:
+    return hasattr(part, "dtype") and part.dtype.kind == "b"

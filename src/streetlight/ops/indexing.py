@@ -9,9 +9,9 @@ import numpy as np
 
 from streetlight.devices import Array
 from streetlight.errors import ArgumentError, DTypeError, IndexOutOfRangeError, ShapeError
-from streetlight.ops.dims import one_dim
+from streetlight.ops.dims import one_dim, refused_index
 from streetlight.ops.elementwise import where
-from streetlight.ops.movement import _slice, expand, narrow, refused_index, reshape
+from streetlight.ops.movement import _slice, expand, narrow, reshape
 from streetlight.ops.reduce import ValuesAndIndices
 from streetlight.ops.registry import (
     ErrorSample,
@@ -137,10 +137,11 @@ def _filled(index: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _picked(x: Any, *arrays: Any, index: tuple[Any, ...]) -> Shape:
     plain = tuple(np.asarray(a._data if isinstance(a, Value) else a) for a in arrays)
+    filled = _filled(index, plain)
     try:
-        return np.broadcast_to(0, x.shape)[_filled(index, plain)].shape
+        return np.broadcast_to(0, x.shape)[filled].shape
     except (IndexError, ValueError, TypeError) as error:
-        raise refused_index(error, x) from error
+        raise refused_index(x, filled) from error
 
 
 def _put_shape(x: Any, value: Any, *arrays: Any, index: tuple[Any, ...]) -> Shape:

@@ -12,7 +12,7 @@ import numpy as np
 from streetlight import dtypes
 from streetlight.devices import Array
 from streetlight.errors import ArgumentError, DTypeError, IndexOutOfRangeError, ShapeError
-from streetlight.ops.dims import as_shape, fill_in_size, many_dims, one_dim
+from streetlight.ops.dims import as_shape, fill_in_size, many_dims, one_dim, refused_index
 from streetlight.ops.registry import (
     ErrorSample,
     Op,
@@ -127,13 +127,7 @@ def _sliced(x: Any, index: Index) -> Shape:
     try:
         return np.broadcast_to(0, shape_of(x))[index].shape
     except (IndexError, ValueError, TypeError) as error:
-        raise refused_index(error, x, index=index) from error
-
-
-def refused_index(error: Exception, x: Any, **more: Any) -> Exception:
-    """Say in our own words what is wrong with an index."""
-    kind = IndexOutOfRangeError if isinstance(error, IndexError) else ArgumentError
-    return kind(f"index: {error}", got={"input": x, **more})
+        raise refused_index(x, index) from error
 
 
 @primitive(
