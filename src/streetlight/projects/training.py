@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from streetlight.interop import atomic_write, save
 from streetlight.train import Checkpoint, EarlyStopping
 
 if TYPE_CHECKING:
+    from streetlight.nn import Module
     from streetlight.projects.run_folder import RunFolder, RunOptions
     from streetlight.train import Trainer
+
+SMALL = 200_000  # parameters; below, the threads of a matrix product wait more than they work
 
 
 def learn(
@@ -50,7 +53,8 @@ def learn(
     resume = run.checkpoint if options.resume and run.checkpoint.exists() else None
     whole = False
     try:
-        with suppress(KeyboardInterrupt):  # the second one; the first ends the epoch in peace
+        # The first Ctrl-C ends the epoch in peace; it is the second one that arrives here.
+        with suppress(KeyboardInterrupt), fitting_threads(trainer.model):
             history = trainer.fit(
                 loader, validation, run.settings["epochs"], callbacks, resume, options.quiet
             )
@@ -64,6 +68,16 @@ def learn(
         _say_how_to_resume(run, best)
         raise KeyboardInterrupt
     return trainer.best.epoch if patience and trainer.best else trainer.epoch
+
+
+@contextmanager
+def fitting_threads(model: Module) -> Iterator[None]:
+    """Within this block the BLAS has one thread if the model is small, or else all it had."""
+    from threadpoolctl import threadpool_limits
+
+    small = sum(parameter.numel() for parameter in model.parameters()) < SMALL
+    with threadpool_limits(1 if small else None, user_api="blas"):
+        yield
 
 
 def _say_how_to_resume(run: RunFolder, best: int) -> None:
