@@ -250,7 +250,23 @@ def test_predicted_numbers_are_on_the_scale_of_the_table(trained, tmp_path, caps
     red, blue = (float(row["sales"]) for row in rows_of(run.path / "predictions-new.csv"))
     assert red == pytest.approx(13, abs=2)
     assert blue == pytest.approx(9, abs=2)
-    assert f"line 2      {red:.6g}" in capsys.readouterr().out
+    assert f"line 2      {red:,.3f}" in capsys.readouterr().out
+
+
+def test_large_numbers_keep_their_digits(tmp_path, capsys):
+    rows = [{"x": f"{n / 100}", "price": 161_562_781 + 1_000_003 * n} for n in range(60)]
+    file = write(tmp_path / "prices.csv", rows)
+    run = table.train_table(file, "price", RunOptions(epochs=1, out=tmp_path / "run", quiet=True))
+    prices = {str(row["price"]) for row in rows}
+    for mistake in rows_of(run.path / "mistakes.csv"):
+        assert mistake["true"] in prices
+        assert int(mistake["said"]) - int(mistake["true"]) == pytest.approx(
+            int(mistake["off by"]), abs=1
+        )
+    table.predict(run.path, [file])
+    said = rows_of(run.path / "predictions-prices.csv")[0]["price"]
+    assert len(said) == 9
+    assert f"line 2      {int(said):,}" in capsys.readouterr().out
 
 
 def test_predicting_without_a_needed_column(trained, tmp_path):

@@ -200,8 +200,12 @@ def from_plain(plain: dict[str, Any]) -> Column:
 
 
 def label(value: float) -> str:
-    """A number as a person writes it: 3 rather than 3.0."""
-    return str(int(value)) if value == int(value) else f"{value:g}"
+    """A number in full, as a person writes it.
+
+    >>> label(3.0), label(161562781.25), label(1e-9)
+    ('3', '161562781.25', '1e-09')
+    """
+    return str(int(value)) if abs(value) < 1e15 and value == int(value) else repr(float(value))
 
 
 def _examples(table: Table, name: str, rows: list[int]) -> str:

@@ -14,16 +14,17 @@ from numpy.typing import NDArray
 from streetlight.interop import atomic_write
 from streetlight.projects import pictures, table_pictures
 from streetlight.projects.run_folder import RunFolder
+from streetlight.projects.table_columns import label
 from streetlight.projects.table_data import Encoding
 from streetlight.projects.table_file import Table
 from streetlight.projects.table_pictures import shorten
-from streetlight.projects.table_result import Outcome, answers, brief, softmax
+from streetlight.projects.table_result import Outcome, answers, brief, decimals, softmax
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_CLASSES, MOST_LISTED, WORST_DRAWN, VALUES_DRAWN, ROWS_PRINTED = 25, 1_000, 12, 4, 10
-NARROWEST, LONG_NUMBER = 7.4, 8
+NARROWEST, LONG_NUMBER, DIGITS_SHOWN = 7.4, 8, 4
 
 
 def leave_pictures(
@@ -72,10 +73,11 @@ def write_predictions(
     path = run.path / f"predictions-{table.path.stem}.csv"
     _write_csv(path, headings, records)
     print(f"{table.path}: {len(records):,} rows")
+    places = decimals(encoding.spread, DIGITS_SHOWN)
     for record, row in zip(records[:ROWS_PRINTED], chances, strict=False):
         likeliest = np.argsort(-row, kind="stable")[:3]
         told = ", ".join(f"{classes[number]} {row[number]:.1%}" for number in likeliest)
-        print(f"  line {record[0]:<6} {told or record[1]}")
+        print(f"  line {record[0]:<6} {told or f'{float(record[1]):,.{places}f}'}")
     if len(records) > ROWS_PRINTED:
         print(f"  and {len(records) - ROWS_PRINTED:,} more")
     print(f"all of them: {path}")
@@ -104,13 +106,16 @@ def _mistakes(
     """Write the held-out rows that went wrong, the worst first, as a file and as a picture."""
     classes, worst = outcome.encoding.target.classes, outcome.worst()[:MOST_LISTED]
     said = _names(outcome.encoding, outcome.said[worst])
-    true = _names(outcome.encoding, outcome.true[worst])
-    off = outcome.chances.max(axis=1) if classes else outcome.said - outcome.true
+    true = [classes[int(number)] if classes else label(number) for number in outcome.true[worst]]
+    off = outcome.said - outcome.true
+    measures = _names(outcome.encoding, off[worst])
+    if classes:
+        measures = [f"{chance:.4g}" for chance in outcome.chances.max(axis=1)[worst]]
     fields = [name for name in table.names if name != outcome.encoding.target.name]
     columns = [table.texts(name) for name in fields]
     records = [
-        [str(table.lines[row]), *told, f"{measure:.4g}", *(column[row] for column in columns)]
-        for row, *told, measure in zip(rows[worst], said, true, off[worst], strict=True)
+        [str(table.lines[row]), *told, *(column[row] for column in columns)]
+        for row, *told in zip(rows[worst], said, true, measures, strict=True)
     ]
     headings = ["line", "said", "true", "chance" if classes else "off by", *fields]
     all_right = bool(classes) and outcome.score == 1
@@ -118,11 +123,14 @@ def _mistakes(
 
     shown = important[:VALUES_DRAWN]
     places = [headings.index(name, 4) for name in shown]
-    drawn = []
+    digits, drawn = decimals(outcome.encoding.spread, DIGITS_SHOWN), []
     for record in records[:WORST_DRAWN]:
         line, name, right, measure = record[:4]
-        told = f"{name} ({float(measure):.0%})" if classes else _shown(name)
-        drawn.append([line, told, *map(_shown, [right, *(record[place] for place in places)])])
+        if classes:
+            told = [f"{name} ({int(100 * float(measure))} %)", right]
+        else:
+            told = [f"{float(number):,.{digits}f}" for number in (name, right)]
+        drawn.append([line, *told, *(_shown(record[place]) for place in places)])
     title = f"The {len(drawn)} held-out rows that are farthest off"
     if classes:
         title = f"{int((outcome.said != outcome.true).sum()):,} of {len(rows):,} rows are wrong"
@@ -142,10 +150,11 @@ def _shown(text: str) -> str:
 
 
 def _names(encoding: Encoding, said: NDArray[np.float64]) -> list[str]:
-    """Class names, or numbers as text."""
+    """Class names, or predicted numbers as text, to six digits of the target's spread."""
     if encoding.target.classes:
         return [encoding.target.classes[int(number)] for number in said]
-    return [f"{number:.6g}" for number in said]
+    places = decimals(encoding.spread, 6)
+    return [label(round(float(number), places)) for number in said]
 
 
 def _write_csv(path: Path, headings: Sequence[str], records: Iterable[Sequence[str]]) -> None:

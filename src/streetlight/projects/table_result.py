@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import floor, log10
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,6 +142,15 @@ def brief(number: float) -> str:
     """
     text = f"{number:,.0f}" if 1e3 <= abs(number) < 1e12 else f"{number:.4g}"
     return text.replace("-", "−")
+
+
+def decimals(spread: float, digits: int) -> int:
+    """How many decimals of a predicted number count: so many digits of the target's spread.
+
+    >>> decimals(250.0, 6), decimals(0.5, 6), decimals(4e7, 6)
+    (3, 6, 0)
+    """
+    return max(0, digits - 1 - floor(log10(spread)))
 
 
 def softmax(logits: Floats) -> Floats:
