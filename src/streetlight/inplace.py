@@ -62,20 +62,28 @@ def _recording(target: Any, inputs: tuple[Any, ...]) -> bool:
     return recording
 
 
-def _check_memory(target: Any) -> None:
-    data = target._data
-    if not data.flags.writeable:
+def _check_memory(target: Any, recording: bool) -> None:
+    """Refuse memory that is read-only or holds several elements in one place.
+
+    A recorded change of a part of such memory would belong to elements outside of the part, too.
+    """
+    if not target._data.flags.writeable:
         raise InPlaceError(
             "the tensor's memory is read-only", got={"tensor": target}, fix="change x.clone()"
         )
-    if data.size and any(
-        stride == 0 and size > 1 for size, stride in zip(data.shape, data.strides, strict=True)
-    ):
-        raise InPlaceError(
-            "several elements of the tensor lie in one place of memory (it was expanded)",
-            got={"tensor": target},
-            fix="change x.clone()",
-        )
+    while target is not None:
+        if _is_expanded(target._data):
+            raise InPlaceError(
+                "several elements of the tensor lie in one place of memory (it was expanded)",
+                got={"tensor": target},
+                fix="change x.clone()",
+            )
+        target = target._base[0] if recording and target._base is not None else None
+
+
+def _is_expanded(data: Any) -> bool:
+    sizes = zip(data.shape, data.strides, strict=True)
+    return bool(data.size) and any(stride == 0 and size > 1 for size, stride in sizes)
 
 
 def stamp(target: Any) -> None:
@@ -112,7 +120,7 @@ def _fitting(value: Any, dtype: Any) -> Any:
 
 def _write(target: Any, value: Any, recording: bool) -> Any:
     """Copy the numbers of `value` into the tensor's memory and record the change."""
-    _check_memory(target)
+    _check_memory(target, recording)
     if recording:
         if value.shape != target.shape:
             value = expand(value, target.shape)
