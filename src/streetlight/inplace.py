@@ -126,6 +126,9 @@ def _write(target: Any, value: Any, recording: bool) -> Any:
             value = expand(value, target.shape)
         if value.dtype != target.dtype:
             value = value.to(target.dtype)
+        if value._base is not None:  # perhaps a view of the very memory that will change
+            refresh(value)
+            value = _before(value, assign)
     if target._base is not None:
         refresh(target)  # before the stamp: what is recorded from here on is the change
     context.run(np.copyto, target._data, value._data, casting="unsafe")
