@@ -31,7 +31,7 @@ def trained(streetlight, tmp_path_factory):
 def test_it_says_first_what_it_will_do_and_how_long_that_takes(trained):
     _, lines = trained
     assert re.fullmatch(
-        r"Learning 1,198 handwritten digits of 8×8 pixels .* 25 epochs: about \d+ seconds\.",
+        r"Learning 1,198 handwritten digits of 8×8 pixels .* 25 epochs: about 1 second\.",
         lines[0],
     )
 

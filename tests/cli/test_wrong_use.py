@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
 import sys
 
 import pytest
+
+from streetlight.cli import main
 
 SHORT = ("train", "digits", "--epochs", "1", "--quiet")
 
@@ -31,7 +35,11 @@ def folder(streetlight, tmp_path_factory):
     ("words", "code", "text"),
     [
         (("train", "cats"), 2, "No such command 'cats'"),
+        (("train", "cats"), 2, "[E501]"),
         (("train", "digits", "--epochs", "0"), 2, "--epochs"),
+        (("train", "digits", "--epoch", "1"), 2, "see streetlight train digits --help"),
+        ((*SHORT, "--out", ""), 2, "a folder must have a name"),
+        ((*SHORT, "--out", "runs"), 2, "runs holds other files"),
         (("train", "digits", "--epochs", "many"), 2, "--epochs"),
         ((*SHORT, "--out", "runs/first"), 2, "runs/first holds a run already"),
         (("evaluate", "runs/fist"), 2, "did you mean runs/first?"),
@@ -71,6 +79,30 @@ def test_a_traceback_is_shown_to_those_who_ask(streetlight, folder):
     assert "is not the record of a run" in done.stderr
 
 
+def test_the_package_can_be_run_and_says_its_version(streetlight):
+    done = subprocess.run(
+        [sys.executable, "-m", "streetlight", "--version"], capture_output=True, text=True
+    )
+    assert done.stdout == streetlight("--version").stdout
+    assert re.fullmatch(r"streetlight \d+\.\d+\.\d+\S*\n", done.stdout)
+
+
+def test_ctrl_c_in_the_first_moments_is_no_traceback(monkeypatch, capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("streetlight.cli.app.run", interrupted)
+    with pytest.raises(SystemExit) as leave:
+        main()
+    assert leave.value.code == 130
+    assert capsys.readouterr().err == "stopped\n"
+
+
+def test_help_tells_how_many_epochs_there_are(streetlight):
+    told = streetlight("train", "digits", "--help", env={"COLUMNS": "200"})
+    assert "80 if not given" in told.stdout
+
+
 def test_without_words_it_shows_what_it_can_do(streetlight):
     done = streetlight()
     assert done.returncode == 2
@@ -97,4 +129,5 @@ def test_a_run_that_was_never_trained_cannot_be_asked(streetlight, folder):
     (empty / "run.json").write_text(json.dumps({"project": "digits"}))
     done = streetlight("evaluate", "runs/empty", cwd=folder)
     assert done.returncode == 1
-    assert "model.safetensors cannot be read: no such file or directory" in done.stderr
+    assert "runs/empty has no model yet: its training was interrupted" in done.stderr
+    assert "--resume runs/empty" in done.stderr

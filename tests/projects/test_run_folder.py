@@ -45,11 +45,15 @@ def test_what_the_user_chooses_goes_first():
     assert begin(out=Path("long"), epochs=3).settings["epochs"] == 3
 
 
-def test_a_folder_with_other_things_in_it_may_be_used():
+def test_a_folder_with_other_things_in_it_is_left_alone():
     Path("mine").mkdir()
-    Path("mine/notes.txt").write_text("keep me")
-    begin(out=Path("mine"))
-    assert Path("mine/notes.txt").read_text() == "keep me"
+    Path("mine/curves.png").write_text("keep me")
+    with pytest.raises(UsageError, match="mine holds other files") as caught:
+        begin(out=Path("mine"))
+    assert "such as --out mine/digits" in str(caught.value)
+    assert [path.name for path in Path("mine").iterdir()] == ["curves.png"]
+    Path("mine/curves.png").unlink()
+    assert begin(out=Path("mine")).path == Path("mine")
 
 
 def test_a_run_is_never_overwritten():
@@ -85,7 +89,7 @@ def test_an_unknown_run_is_answered_with_near_ones():
         begin(out=Path("runs") / name)
     with pytest.raises(UnknownNameError, match=r"did you mean runs/apple\?"):
         RunFolder.open("runs/aple")
-    with pytest.raises(UnknownNameError, match=r"did you mean runs/apple or runs/pear\?"):
+    with pytest.raises(UnknownNameError, match="name a run, such as runs/apple, runs/pear"):
         RunFolder.open("somewhere")
     Path("runs").rename("gone")
     with pytest.raises(UnknownNameError, match="begin with `streetlight train digits`"):
@@ -102,8 +106,9 @@ def test_a_damaged_record_is_told(text):
 
 def test_a_file_in_the_way_is_told():
     Path("file").write_text("")
-    with pytest.raises(FileAccessError, match="file cannot be made: file exists"):
+    with pytest.raises(FileAccessError, match="file cannot be made: file exists") as caught:
         begin(out=Path("file"))
+    assert "fix:  choose another folder\n" in str(caught.value)
     with pytest.raises(FileAccessError, match="file/new cannot be made: not a directory"):
         begin(out=Path("file/new"))
 
@@ -114,6 +119,15 @@ def test_a_part_has_its_own_files_and_resumes_through_the_whole():
     assert part.settings["epochs"] == 50
     assert part.top == Path("mine")
     assert json.loads(Path("mine/run.json").read_text())["epochs"] == 10
+
+
+def test_a_run_without_a_model_is_one_to_go_on_with():
+    run = begin(out=Path("mine"))
+    with pytest.raises(FileAccessError, match="mine has no model yet: its training was") as caught:
+        run.check_trained()
+    assert "streetlight train digits --resume mine" in str(caught.value)
+    run.model.write_text("here")
+    run.check_trained()
 
 
 def test_quiet_runs_say_nothing(capsys):

@@ -6,7 +6,8 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from streetlight import nn
-from streetlight.projects.training import fitting_threads
+from streetlight.projects.run_folder import RunFolder
+from streetlight.projects.training import drawing, fitting_threads
 
 
 def blas_threads():
@@ -21,3 +22,13 @@ def test_small_models_learn_with_one_thread(units, small):
     with fitting_threads(nn.Linear(256, units)):
         assert blas_threads() == ([1] * len(before) if small else before)
     assert blas_threads() == before
+
+
+def test_ctrl_c_while_drawing_says_that_the_model_is_saved(tmp_path, capsys):
+    run = RunFolder(tmp_path, {"project": "digits", "command": "streetlight train digits"})
+    with pytest.raises(KeyboardInterrupt), drawing(run):
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err == (
+        "\nStopped while drawing; the model is saved.\n"
+        f"Go on with: streetlight train digits --resume {tmp_path}\n"
+    )

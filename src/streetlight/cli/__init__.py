@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
     """Run the `streetlight` command and leave with its exit code.
 
     0: done; 1: a run failed; 2: wrong use; 130: stopped by Ctrl-C.
     """
-    from streetlight.cli.app import run
+    try:
+        from streetlight.cli.app import run
 
-    raise SystemExit(run())
+        code = run()
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        code = 130
+    raise SystemExit(code)

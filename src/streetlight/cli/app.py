@@ -17,7 +17,7 @@ import typer
 from streetlight.cli.data import app as data
 from streetlight.cli.doctor import doctor
 from streetlight.cli.explain import explain
-from streetlight.cli.options import Epochs, Out, Quiet, Resume, Run, Seed
+from streetlight.cli.options import Out, Quiet, Resume, Run, Seed, epochs_option
 from streetlight.errors import StreetlightError, UnknownNameError, UsageError
 
 app = typer.Typer(
@@ -30,10 +30,21 @@ app = typer.Typer(
 train = typer.Typer(help="Train a network and leave a folder of results.", no_args_is_help=True)
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"streetlight {version('streetlight')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     traceback: Annotated[
         bool, typer.Option("--traceback", help="Show where in the code an error arose.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version)
     ] = False,
 ) -> None:
     """Deep learning you can see through."""
@@ -42,7 +53,7 @@ def options(
 @train.command("digits")
 def train_digits(
     seed: Seed = None,
-    epochs: Epochs = None,
+    epochs: Annotated[int | None, epochs_option("80")] = None,
     out: Out = None,
     quiet: Quiet = False,
     resume: Resume = None,
@@ -63,7 +74,7 @@ def train_mnist(
         bool, typer.Option("--full", help="The best dense network on all 60,000.")
     ] = False,
     seed: Seed = None,
-    epochs: Epochs = None,
+    epochs: Annotated[int | None, epochs_option("18 (--book: 100 or 300)")] = None,
     out: Out = None,
     quiet: Quiet = False,
     resume: Resume = None,
@@ -84,7 +95,7 @@ def train_table(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Table with a header line.")],
     target: Annotated[str, typer.Option(help="Column to learn.")],
     seed: Seed = None,
-    epochs: Epochs = None,
+    epochs: Annotated[int | None, epochs_option("20 to 200, by the number of rows,")] = None,
     out: Out = None,
     quiet: Quiet = False,
     resume: Resume = None,
@@ -117,7 +128,8 @@ def project_of(run: Path) -> Any:
     """The module that can evaluate a run and predict with it."""
     from streetlight.projects.run_folder import RunFolder
 
-    name = RunFolder.open(run).project
+    folder = RunFolder.open(run)
+    name = folder.project
     modules = {"digits": "images", "mnist": "images", "table": "table"}
     if name not in modules:
         raise UnknownNameError(
@@ -125,6 +137,7 @@ def project_of(run: Path) -> Any:
             expected="a run of " + ", ".join(modules),
             fix="use the version of Streetlight that made it",
         )
+    folder.check_trained()
     return import_module(f"streetlight.projects.{modules[name]}")
 
 
@@ -143,21 +156,20 @@ def run(arguments: list[str] | None = None) -> int:
     show_traceback = "--traceback" in words
     words = [word for word in words if word != "--traceback"]
     try:
-        app(words, prog_name="streetlight")
-    except SystemExit as leave:
-        return leave.code if isinstance(leave.code, int) else 1
-    except KeyboardInterrupt:
-        typer.echo("stopped", err=True)
-        return 130
+        code = app(words, prog_name="streetlight", standalone_mode=False)
     except Exception as error:
         if show_traceback:
             raise
         return tell(error)
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def tell(error: Exception) -> int:
     """Print an error for a human being and return the exit code that it stands for."""
+    if type(error).__name__ == "NoArgsIsHelpError":  # the help has just been shown
+        return 2
+    if getattr(error, "exit_code", 0) == 2 and hasattr(error, "format_message"):
+        error = _misuse(error)
     if isinstance(error, StreetlightError):
         typer.echo(str(error), err=True)
         return 2 if isinstance(error, UsageError | UnknownNameError) else 1
@@ -167,3 +179,9 @@ def tell(error: Exception) -> int:
         err=True,
     )
     return 1
+
+
+def _misuse(error: Any) -> UsageError:
+    """The error for words that typer does not understand, whose own error is `error`."""
+    command = error.ctx.command_path if error.ctx else "streetlight"
+    return UsageError(error.format_message().rstrip("."), fix=f"see {command} --help")

@@ -6,7 +6,7 @@ import streetlight as sl
 from streetlight import datasets, nn, optim
 from streetlight.projects import images
 from streetlight.projects.image_network import ImageNetwork
-from streetlight.projects.judgement import Judgement
+from streetlight.projects.judgement import Judgement, plural
 from streetlight.projects.run_folder import RunFolder, RunOptions
 from streetlight.projects.training import learn
 from streetlight.random import Generator
@@ -36,7 +36,7 @@ def train_digits(options: RunOptions) -> Judgement:
     epochs = run.settings["epochs"]
     options.say(
         f"Learning {len(train):,} handwritten digits of 8×8 pixels with a dense network, "
-        f"{epochs} epochs: about {max(1, round(epochs * 0.06))} seconds."
+        f"{plural(epochs, 'epoch')}: about {plural(max(1, round(epochs * 0.05)), 'second')}."
     )
     model = NETWORK.build()
     optimizer = optim.Adam(model.parameters(), lr=PEAK_RATE)

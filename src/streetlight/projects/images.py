@@ -16,7 +16,7 @@ from streetlight.projects.image_network import ImageNetwork, load_network
 from streetlight.projects.judgement import Judgement, ask, judge, percent
 from streetlight.projects.photo import read_digit
 from streetlight.projects.run_folder import RunFolder, RunOptions
-from streetlight.projects.training import finish_run
+from streetlight.projects.training import drawing, finish_run
 
 if TYPE_CHECKING:
     from streetlight.datasets import LabelledImages
@@ -30,11 +30,12 @@ def finish(
     options: RunOptions,
 ) -> Judgement:  # fmt: skip
     """Test a trained network, leave its pictures and files, and say how it did."""
-    outcome = judge(trainer.model, test)
-    title = f"{percent(outcome.accuracy)} of {len(test):,} test digits are right"
-    shape = (1, 1, network.side, network.side)
-    finish_run(run, trainer, kept, title, ["loss", "accuracy"], shape)
-    draw(run.path, trainer.model, test.images.numpy()[:, 0], outcome)
+    with drawing(run):
+        outcome = judge(trainer.model, test)
+        title = f"{percent(outcome.accuracy)} of {len(test):,} test digits are right"
+        shape = (1, 1, network.side, network.side)
+        finish_run(run, trainer, kept, title, ["loss", "accuracy"], shape)
+        draw(run.path, trainer.model, test.images.numpy()[:, 0], outcome)
     options.say(f"\n{outcome}")
     options.say(f"model, curves, mistakes and more: {run.path}")
     options.say(f"try it: streetlight predict {run.path} PHOTO.png")

@@ -109,6 +109,15 @@ def percent(share: float) -> str:
     return "100 %" if share == 1 else f"{min(100 * share, 99.9):.1f} %"
 
 
+def plural(count: int, noun: str) -> str:
+    """Write a count with its noun.
+
+    >>> plural(1, "epoch"), plural(1_200, "epoch")
+    ('1 epoch', '1,200 epochs')
+    """
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def times(count: int) -> str:
     """Say how often.
 

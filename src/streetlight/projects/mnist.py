@@ -6,7 +6,7 @@ import streetlight as sl
 from streetlight import datasets, nn, optim
 from streetlight.projects import images
 from streetlight.projects.image_network import ImageNetwork
-from streetlight.projects.judgement import Judgement
+from streetlight.projects.judgement import Judgement, plural
 from streetlight.projects.run_folder import RunFolder, RunOptions
 from streetlight.projects.training import learn
 from streetlight.random import Generator
@@ -40,7 +40,8 @@ def train_mnist(options: RunOptions) -> Judgement:
     epochs = run.settings["epochs"]
     options.say(
         f"Learning {len(train):,} handwritten digits of 28×28 pixels with a 784-512-512-10 "
-        f"network, {epochs} epochs: about {max(1, round(epochs * 6 / 60))} min."
+        f"network, {plural(epochs, 'epoch')}: "
+        f"about {plural(max(1, round(epochs * 6 / 60)), 'minute')}."
     )
     model = NETWORK.build()
     optimizer = optim.Adam(model.parameters(), lr=PEAK_RATE)

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from streetlight.errors import FileFormatError, UnknownNameError, UsageError
+from streetlight.errors import FileAccessError, FileFormatError, UnknownNameError, UsageError
 from streetlight.interop.files import access_error, atomic_write
 
 
@@ -75,8 +75,8 @@ class RunFolder:
             settings: further plain values that make the run what it is.
 
         Raises:
-            UsageError: the folder holds a run already; or the run to resume is of another project,
-                or had other settings.
+            UsageError: the folder holds a run or other files already; or the run to resume is of
+                another project, or had other settings.
             FileAccessError: the folder cannot be made.
         """
         asked = {"seed": options.seed, "epochs": options.epochs}
@@ -92,6 +92,12 @@ class RunFolder:
             raise UsageError(
                 f"{folder.path} holds a run already",
                 fix=f"choose another --out, or go on with that run: --resume {folder.path}",
+            )
+        if any(folder.path.iterdir()):
+            raise UsageError(
+                f"{folder.path} holds other files, which a run could overwrite",
+                expected="a new or an empty folder",
+                fix=f"choose another one, such as --out {folder.path / project}",
             )
         with atomic_write(folder.path / "run.json") as file:
             file.write(f"{json.dumps(settings, indent=2)}\n".encode())
@@ -131,11 +137,25 @@ class RunFolder:
         part._make()
         return part
 
+    def check_trained(self) -> None:
+        """Make sure that there is a model to ask.
+
+        Raises:
+            FileAccessError: the run was ended before its model was written.
+        """
+        if not self.model.exists():
+            command = self.settings.get("command", f"streetlight train {self.project} ...")
+            raise FileAccessError(
+                f"{self.path} has no model yet: its training was interrupted",
+                fix=f"go on with it: {command} --resume {self.path}",
+            )
+
     def _make(self) -> None:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise access_error("made", self.path, error) from None
+            told = access_error("made", self.path, error).what
+            raise FileAccessError(told, fix="choose another folder") from None
 
     def _check_resume(self, asked: dict[str, Any], out: Path | None) -> None:
         """Refuse to go on under another project, seed, number of epochs, ... or folder."""
@@ -170,5 +190,8 @@ def _near_runs(path: Path) -> str:
     folders = {path.parent, Path("runs")}
     runs = sorted(record.parent for top in folders for record in top.glob("*/run.json"))
     names = {run.name: run.as_posix() for run in runs}
-    near = [names[name] for name in get_close_matches(path.name, names) or list(names)[-3:]]
-    return f"did you mean {' or '.join(near)}?" if near else "begin with `streetlight train digits`"
+    near = [names[name] for name in get_close_matches(path.name, names, cutoff=0.75)]
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    some = ", ".join(list(names.values())[-3:])
+    return f"name a run, such as {some}" if some else "begin with `streetlight train digits`"

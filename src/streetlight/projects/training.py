@@ -8,7 +8,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from streetlight.interop import atomic_write, save
-from streetlight.train import Checkpoint, EarlyStopping
+from streetlight.projects.judgement import plural
+from streetlight.train import Callback, Checkpoint, EarlyStopping
 
 if TYPE_CHECKING:
     from streetlight.nn import Module
@@ -49,7 +50,7 @@ def learn(
         DivergenceError: the training ran away.
     """
     stopping = [EarlyStopping(patience=patience)] if patience else []
-    callbacks = [*stopping, Checkpoint(run.checkpoint)]
+    callbacks = [*stopping, Checkpoint(run.checkpoint), _AlreadyDone(options)]
     resume = run.checkpoint if options.resume and run.checkpoint.exists() else None
     whole = False
     try:
@@ -64,10 +65,27 @@ def learn(
             trainer.restore_best()
         save(trainer.model.state_dict(), run.model, metadata)
     if not whole:
-        best = trainer.best.epoch if trainer.best else 0
-        _say_how_to_resume(run, best)
+        best = (
+            f"best model so far (epoch {trainer.best.epoch})" if trainer.best else "model as it is"
+        )
+        _say_how_to_resume(run, f"Stopped. Kept the {best} in {run.model}")
         raise KeyboardInterrupt
     return trainer.best.epoch if patience and trainer.best else trainer.epoch
+
+
+class _AlreadyDone(Callback):
+    """Tells those who resume a finished run that nothing is left to learn."""
+
+    def __init__(self, options: RunOptions) -> None:
+        self.options = options
+
+    def on_fit_start(self, trainer: Trainer) -> None:
+        """Before the first epoch, if there is one."""
+        if trainer.stopping or trainer.epoch == trainer.epochs:
+            done = plural(trainer.epoch, "epoch")
+            self.options.say(
+                f"This run is finished, after {done}; only its pictures are made anew."
+            )
 
 
 @contextmanager
@@ -80,14 +98,19 @@ def fitting_threads(model: Module) -> Iterator[None]:
         yield
 
 
-def _say_how_to_resume(run: RunFolder, best: int) -> None:
-    which = f"the best model so far (epoch {best})" if best else "the model as it is"
-    print(
-        f"\nStopped. Kept {which} in {run.model}\n"
-        f"Go on with: {run.settings['command']} --resume {run.top}",
-        file=sys.stderr,
-        flush=True,
-    )
+@contextmanager
+def drawing(run: RunFolder) -> Iterator[None]:
+    """Around what follows `learn`: after Ctrl-C it says that the model is saved, how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _say_how_to_resume(run, "Stopped while drawing; the model is saved.")
+        raise
+
+
+def _say_how_to_resume(run: RunFolder, what: str) -> None:
+    go_on = f"Go on with: {run.settings['command']} --resume {run.top}"
+    print(f"\n{what}\n{go_on}", file=sys.stderr, flush=True)
 
 
 def finish_run(

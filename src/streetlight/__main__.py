@@ -1,0 +1,5 @@
+"""`python -m streetlight`: the command line, where `streetlight` itself is not on the path."""
+
+from streetlight.cli import main
+
+main()
