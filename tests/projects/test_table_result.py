@@ -90,8 +90,37 @@ def test_importance_finds_the_column_that_counts():
 
     encoding = numbers([1], [1]).encoding
     outcome = Outcome(encoding, network(inputs), true)
-    lost = column_importance(network, outcome, inputs, seed=0)
+    lost, counting = column_importance(network, outcome, inputs, seed=0)
     assert list(lost) == ["a", "b", "c"]
+    assert counting == ["a"]
     assert lost["a"] == pytest.approx(2.0, abs=0.4)  # R² of shuffled values is 1 - 2 on average
     assert (lost["b"], lost["c"]) == (0.0, 0.0)
     assert np.array_equal(inputs[:, 0], ((true - 10) / 2).astype(np.float32))
+
+
+def test_no_column_of_a_guessing_network_counts():
+    generator = np.random.default_rng(1)
+    inputs = generator.random((60, 4)).astype(np.float32)
+    true = generator.integers(2, size=60).astype(float)
+
+    def network(rows):
+        return np.stack([rows[:, 0], 1 - rows[:, 1]], axis=1).astype(float)
+
+    encoding = classes([0], [0], names=("no", "yes")).encoding
+    outcome = Outcome(encoding, network(inputs), true)
+    assert outcome.hopeless
+    assert column_importance(network, outcome, inputs, seed=0)[1] == []
+
+
+def test_a_loss_within_the_noise_does_not_count():
+    generator = np.random.default_rng(2)
+    true = np.arange(300.0) % 7
+    inputs = np.stack([(true - 10) / 2, *generator.normal(size=(3, 300))], axis=1)
+    inputs = inputs.astype(np.float32)
+
+    def network(rows):
+        return (rows[:, :1] + 0.1 * rows[:, 1:2] * rows[:, 3:4]).astype(float)
+
+    outcome = Outcome(numbers([1], [1]).encoding, network(inputs), true)
+    for seed in range(5):
+        assert column_importance(network, outcome, inputs, seed)[1] == ["a"]

@@ -261,15 +261,14 @@ def _finish(
     unseen = np.concatenate([ready.split.validation, rows])
     inputs = ready.inputs[unseen]
     wider = Outcome(encoding, ask(model, inputs), ready.values[unseen])
-    lost = column_importance(lambda x: ask(model, x), wider, inputs, run.settings["seed"])
+    lost, counting = column_importance(lambda x: ask(model, x), wider, inputs, run.settings["seed"])
 
     target = encoding.target
     measures = ["loss", "accuracy" if target.classes else "r2"]
     title = f"{shorten(target.name, 30)}: epoch {kept} of {len(trainer.history)} is kept"
     finish_run(run, trainer, kept, title, measures, (1, ready.inputs.shape[1]))
-    leave_pictures(run, ready.table, rows, outcome, lost)
+    leave_pictures(run, ready.table, rows, outcome, lost, counting)
     options.say("\n".join(["", *outcome.tell()]))
-    if not outcome.hopeless:
-        most = [name for name, loss in lost.items() if loss > 0][:3]
-        options.say(f"what counts most: {', '.join(most)}")
+    most = ", ".join(counting[:3])
+    options.say(f"what counts most: {most}" if most else "no column counts")
     options.say(f"all of it lies in {run.path}")

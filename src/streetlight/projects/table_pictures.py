@@ -4,55 +4,61 @@ the rows that went wrong.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streetlight.projects.pictures import GREY, INK, LINE, SIGNED, UNSEEN, new_figure, plain
+from streetlight.projects.table_result import decimals
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLD, HOT = SIGNED[1], SIGNED[5]
-MOST_BARS, MOST_POINTS, LONGEST = 20, 2_000, 18
+HOT = SIGNED[5]
+MOST_BARS, MOST_POINTS, LONGEST, LEAST_WIDTH = 20, 2_000, 22, 70
 
 
 def shorten(text: str, longest: int = LONGEST) -> str:
-    """The text on one line, its end cut off where it is too long to be drawn.
+    """The text on one line, its middle cut out where it is too long to be drawn.
 
-    >>> shorten("a very long name of a column")
-    'a very long name …'
+    >>> shorten("measurement_of_something_number_1")
+    'measurement_of…umber_1'
     """
-    text = " ".join(text.split())
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    text, tail = " ".join(text.split()), longest // 3
+    return text if len(text) <= longest else f"{text[: longest - tail - 1]}…{text[-tail:]}"
 
 
-def importances(names: Sequence[str], lost: NDArray[np.float64], unit: str, title: str) -> Figure:
+def importances(
+    lost: Mapping[str, float], counting: Collection[str], unit: str, title: str
+) -> Figure:
     """Draw what is lost when the values of one column are shuffled, the largest loss on top.
 
     Args:
-        names: of the columns, the largest loss first.
-        lost: (columns,) accuracy or R² lost; below zero it was gained.
+        lost: accuracy or R² lost by column, the largest loss first; below zero it was gained.
+        counting: the columns whose loss is more than noise; the others are grey.
         unit: what is lost, such as "accuracy".
         title: the headline.
     """
-    shown = len(names[:MOST_BARS])
-    more = f" · {len(names) - shown} more not shown" if len(names) > shown else ""
-    note = f"bars: {unit} lost on held-out rows when the column is shuffled, mean of ten{more}"
+    names = list(lost)[:MOST_BARS]
+    shown = len(names)
+    note = f"bars: {unit} lost on held-out rows when the column is shuffled, mean of ten"
+    note += " · grey: within noise" if set(names) - set(counting) else ""
+    note += f" · {len(lost) - shown} more not shown" if len(lost) > shown else ""
     figure = new_figure(title, note, (9, 1.5 + 0.36 * shown))
     axes = figure.subplots()
     plain(axes)
-    values, places = lost[:shown], np.arange(shown)
-    reach = max(float(np.abs(values).max()), 1e-9)
-    axes.barh(places, values, color=[HOT if value >= 0 else COLD for value in values], height=0.7)
+    values, places = np.array([lost[name] for name in names]), np.arange(shown)
+    reach = max(float(np.abs(values).max()), 0.01)
+    colours = [HOT if name in counting else LINE for name in names]
+    axes.barh(places, values, color=colours, height=0.7)
     for place, value in zip(places, values, strict=True):
         axes.text(
-            max(float(value), 0.0) + 0.015 * reach, float(place), f"{value:.3f}".replace("-", "−"),
+            max(float(value), 0.0) + 0.015 * reach, float(place), f"{value:z.3f}".replace("-", "−"),
             va="center", color=INK, size=9,
         )  # fmt: skip
-    axes.set_yticks(places, [shorten(name, 28) for name in names[:shown]], color=INK)
+    axes.set_yticks(places, [shorten(name, 28) for name in names], color=INK)
     axes.set_ylim(shown - 0.4, -0.6)
     axes.axvline(0, color=GREY, linewidth=1)
     axes.set_xlim(min(0.0, float(values.min()) * 1.1), reach * 1.12)
@@ -90,9 +96,12 @@ def predicted_against_true(
     axes.set_xlim(low - margin, high + margin)
     axes.set_ylim(low - margin, high + margin)
     axes.set_aspect("equal")
-    if high - low >= 1e4:
-        axes.xaxis.set_major_formatter("{x:,.0f}")
-        axes.yaxis.set_major_formatter("{x:,.0f}")
+    largest = max(-low, high)
+    if 1e4 <= largest < 1e12:
+        places = decimals(high - low, 3) if high > low else 0
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.get_major_locator().set_params(nbins=4 if largest >= 1e6 else 6)
+            axis.set_major_formatter(f"{{x:,.{places}f}}")
     axes.set_xlabel(f"true {shorten(target, 40)}", color=GREY)
     axes.set_ylabel("said", color=GREY)
     return figure
@@ -112,12 +121,12 @@ def mistaken_rows(
     cells = [[shorten(text) for text in row] for row in (headings, *rows)]
     widths = [max(len(row[place]) for row in cells) + 3 for place in range(len(headings))]
     ends = np.cumsum(widths)
-    height = 0.32 * len(cells)
-    figure = new_figure(title, note, (max(0.1 * float(ends[-1]), 7), 1.1 + height))
+    ends = ends * max(1, LEAST_WIDTH / ends[-1])
+    figure = new_figure(title, note, (0.1 * float(ends[-1]), 1.2 + 0.32 * len(cells)))
     axes = figure.subplots()
     axes.axis("off")
-    axes.set_xlim(0, max(float(ends[-1]), 70))
-    axes.set_ylim(len(cells) - 0.4, -0.6)
+    axes.set_xlim(0, float(ends[-1]))
+    axes.set_ylim(len(cells) - 0.1, -0.6)
     axes.axhline(0.5, color=INK, linewidth=1)
     for line, row in enumerate(cells):
         if line > 1:

@@ -33,6 +33,7 @@ def leave_pictures(
     rows: NDArray[np.int64],
     outcome: Outcome,
     lost: dict[str, float],
+    counting: list[str],
 ) -> None:
     """Write confusion.png or predicted-against-true.png, mistakes.csv and .png, weights.png.
 
@@ -41,7 +42,8 @@ def leave_pictures(
         table: the table.
         rows: the held-out rows of the table.
         outcome: what the network says about them.
-        lost: how much each column counts.
+        lost: how much is lost without each column, the largest loss first.
+        counting: the columns that count.
     """
     target = shorten(outcome.encoding.target.name, 30)
     if outcome.encoding.target.classes:
@@ -52,8 +54,9 @@ def leave_pictures(
         figure = table_pictures.predicted_against_true(outcome.said, outcome.true, target, title)
         pictures.save_figure(figure, run.path / "predicted-against-true.png")
     measure = "accuracy" if outcome.encoding.target.classes else "R²"
-    title = f"{shorten(next(iter(lost)), 30)} counts most for {target}"
-    figure = table_pictures.importances(list(lost), np.array([*lost.values()]), measure, title)
+    first = shorten(counting[0], 30) if counting else "No column"
+    title = f"{first} counts{' most' * (len(counting) > 1)} for {target}"
+    figure = table_pictures.importances(lost, counting, measure, title)
     pictures.save_figure(figure, run.path / "weights.png")
     _mistakes(run, table, rows, outcome, list(lost))
 
@@ -127,7 +130,7 @@ def _mistakes(
     for record in records[:WORST_DRAWN]:
         line, name, right, measure = record[:4]
         if classes:
-            told = [f"{name} ({int(100 * float(measure))} %)", right]
+            told = [f"{shorten(name, 15)} ({int(100 * float(measure))} %)", right]
         else:
             told = [f"{float(number):,.{digits}f}" for number in (name, right)]
         drawn.append([line, *told, *(_shown(record[place]) for place in places)])

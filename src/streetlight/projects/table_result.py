@@ -17,7 +17,7 @@ from streetlight.projects.table_data import Encoding
 
 Floats = NDArray[np.float64]
 SHUFFLES, MOST_ROWS = 10, 2_000
-LEAST_R2 = 0.05
+LEAST_R2, LEAST_LOSS = 0.05, 0.001
 
 
 @dataclass(frozen=True)
@@ -172,11 +172,15 @@ def column_importance(
     outcome: Outcome,
     inputs: NDArray[np.float32],
     seed: int,
-) -> dict[str, float]:
+) -> tuple[dict[str, float], list[str]]:
     """How much the score falls when one column is shuffled among the rows; the largest first.
 
     A column that shares its information with another one seems to count little. Source:
     L. Breiman, Random forests, Machine Learning 45, 2001.
+
+    Returns:
+        The mean loss for each column, and those that count: whose loss is beyond the noise of the
+        shuffling (three standard deviations), in a network that is better than guessing.
 
     Args:
         network: gives outputs for inputs.
@@ -188,7 +192,7 @@ def column_importance(
     rows = generator.permutation(len(inputs))[:MOST_ROWS]
     encoding, true = outcome.encoding, outcome.true[rows]
     whole = Outcome(encoding, outcome.outputs[rows], true).score
-    lost = {}
+    lost, noise = {}, {}
     for name, part in encoding.parts.items():
         scores = []
         for _ in range(SHUFFLES):
@@ -196,4 +200,7 @@ def column_importance(
             shuffled[:, part] = shuffled[generator.permutation(len(rows)), part]
             scores.append(Outcome(encoding, network(shuffled), true).score)
         lost[name] = whole - float(np.mean(scores))
-    return dict(sorted(lost.items(), key=lambda item: -item[1]))
+        noise[name] = max(3 * float(np.std(scores)), LEAST_LOSS)
+    lost = dict(sorted(lost.items(), key=lambda item: -item[1]))
+    counting = [name for name, loss in lost.items() if loss > noise[name]]
+    return lost, [] if outcome.hopeless else counting
