@@ -14,6 +14,8 @@ from streetlight.errors import FileFormatError, TableError, UsageError
 from streetlight.projects import table
 from streetlight.projects.run_folder import RunFolder, RunOptions
 from streetlight.projects.table import TableNet
+from streetlight.projects.table_columns import NumberColumn, remarks
+from streetlight.projects.table_file import read_table
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -111,6 +113,8 @@ def test_the_number_is_learnt_and_the_worst_rows_come_first(trained):
 def test_what_is_said(tmp_path, capsys):
     rows = shops(60)
     rows[5]["good"] = ""
+    for row in rows[6:12]:
+        row["colour"] = ""
     file = write(tmp_path / "shops.csv", rows)
     table.train_table(file, "good", RunOptions(epochs=2, out=tmp_path / "run"))
     out = capsys.readouterr().out
@@ -119,10 +123,12 @@ def test_what_is_said(tmp_path, capsys):
     assert "left out     1 for want of a target" in out
     assert "not used     id: numbers the rows" in out
     assert "not used     country: always 'X'" in out
-    assert "filled in    size: gaps become the median" in out
+    assert "gaps         size: they become the median, and are marked" in out
+    assert "gaps         colour: an empty field counts as a text of its own" in out
     assert "held-out rows" in out
     assert "always saying" in out
     assert f"all of it lies in {tmp_path / 'run'}" in out
+    assert f"try it: streetlight predict {tmp_path / 'run'} ROWS.csv" in out
 
 
 def test_a_hopeless_target_is_called_so(tmp_path, capsys):
@@ -231,6 +237,37 @@ def test_predictions_with_chances(trained, tmp_path, capsys):
     for row in (first, second):
         chances = float(row["chance of bad"]) + float(row["chance of good"])
         assert chances == pytest.approx(1, abs=2e-4)
+
+
+def test_predictions_tell_what_is_unlike_the_rows_learnt(trained, tmp_path, capsys):
+    file = tmp_path / "odd.csv"
+    file.write_text("town,size,colour\ntown 3,1e9,red\n,,\nUlm,100,green\ntown 3,,pink\n")
+    _, run = trained["good"]
+    table.predict(run.path, [file])
+    out = capsys.readouterr().out
+    assert "odd.csv: 3 rows" in out
+    assert "note: 1 line without any value skipped: line 3" in out
+    assert "note: size: 1 value far from all that was learnt: '1e9' (line 2)" in out
+    assert "note: colour: 2 values not learnt: 'green' (line 4), 'pink' (line 5)" in out
+    assert "note: town: 1 value not learnt: 'Ulm' (line 4)" in out
+    column = NumberColumn("size", 30.0, 0.0, 1.0, gaps=False)
+    assert remarks(column, read_table(file))[1] == "size: 1 value missing, taken as 30: '' (line 5)"
+
+
+def test_predictions_are_never_overwritten(trained, tmp_path):
+    _, run = trained["good"]
+    for folder, colour in (("a", "red"), ("b", "blue"), ("c", "red")):
+        (tmp_path / folder).mkdir()
+        rows = [{"town": "town 3", "size": "100", "colour": colour}]
+        table.predict(run.path, [write(tmp_path / folder / "same.csv", rows)])
+    names = {path.name for path in run.path.glob("predictions-same*")}
+    assert names == {f"predictions-same{number}.csv" for number in ("", "-2", "-3")}
+
+
+def test_no_rows_to_predict(trained, tmp_path):
+    (tmp_path / "header.csv").write_text("town,size,colour\n")
+    with pytest.raises(TableError, match="there are no rows to predict"):
+        table.predict(trained["good"][1].path, [tmp_path / "header.csv"])
 
 
 def test_predictions_are_compared_where_the_target_is_there(trained, capsys):

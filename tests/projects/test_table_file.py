@@ -62,7 +62,7 @@ def test_empty_lines_are_skipped_and_counted_if_they_have_delimiters(table):
     read = table("a,b\n\n1,2\n , \n,\n3,4\n\n")
     assert read.texts("b") == ["2", "4"]
     assert read.lines == [3, 6]
-    assert read.notes == ["2 lines without any value skipped"]
+    assert read.notes == ["2 lines without any value skipped: line 4, 5"]
 
 
 def test_windows_text_is_read_and_said(table):
@@ -151,8 +151,14 @@ def test_a_missing_column_offers_near_names(table):
 
 
 def test_a_file_without_a_header_is_recognised(table):
-    with pytest.raises(TableError, match="line 1 looks like values"):
-        table("5.1,3.5,setosa\n4.9,3.0,setosa\n").require("species")
+    read = table("5.1,3.5,setosa\n4.9,3.0,setosa\n")
+    assert any("first line looks like data, not like names" in note for note in read.notes)
+    with pytest.raises(TableError, match="first line looks like data, not like names"):
+        read.require("species")
+    for content in ("3.5,3.5,setosa\n1,2,x\n", "1,,2,3\n1,2,3,4\n"):
+        with pytest.raises(TableError, match="first line looks like data, not like names"):
+            table(content)
+    assert table("country,2019,2020\nX,1,2\n").notes == []
 
 
 def test_many_columns_are_not_all_listed(table):

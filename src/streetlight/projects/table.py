@@ -22,6 +22,7 @@ import streetlight as sl
 from streetlight import nn, optim
 from streetlight.errors import UsageError
 from streetlight.projects.run_folder import RunFolder, RunOptions
+from streetlight.projects.table_columns import NumberColumn, TextColumn
 from streetlight.projects.table_data import Encoding, fit_encoding
 from streetlight.projects.table_file import Table, read_table
 from streetlight.projects.table_pictures import shorten
@@ -29,6 +30,7 @@ from streetlight.projects.table_report import leave_pictures, write_predictions
 from streetlight.projects.table_result import Outcome, column_importance
 from streetlight.projects.table_target import Split, find_target, split_rows, target_numbers
 from streetlight.projects.training import finish_run, learn
+from streetlight.projects.words import plural
 from streetlight.train import Trainer
 from streetlight.train.evaluate import predict as predict_batches
 from streetlight.utils.data import DataLoader, TensorDataset
@@ -203,7 +205,7 @@ def predict(path: Path, files: list[Path]) -> None:
     run = RunFolder.open(path)
     model, encoding = load_model(run)
     for file in files:
-        table = read_table(file)
+        table = read_table(file, "to predict")
         outputs = ask(model, encoding.encode(table))
         write_predictions(run, table, encoding, outputs)
         if encoding.target.name in table.names:
@@ -229,10 +231,10 @@ def _announce(ready: Prepared, run: RunFolder, steps: int, options: RunOptions) 
     target, split, encoding = ready.encoding.target, ready.split, ready.encoding
     what = f"{len(target.classes)} classes" if target.classes else "a number"
     seconds = run.settings["epochs"] * (0.01 + 5e-4 * steps + 5e-6 * len(split.train))
-    count = f"{len(encoding.columns)} {'columns' if len(encoding.columns) > 1 else 'column'}"
+    count = plural(len(encoding.columns), "column")
     options.say(
         f"Learning {target.name!r} from {count} of {ready.table.path.name} "
-        f"on the CPU: {len(ready.table):,} rows, at most about {ceil(seconds)} s."
+        f"on the CPU: {plural(len(ready.table), 'row')}, at most about {ceil(seconds)} s."
     )
     options.say(f"  target       {what}, since the column holds {target.why}")
     options.say(
@@ -245,8 +247,10 @@ def _announce(ready: Prepared, run: RunFolder, steps: int, options: RunOptions) 
     for name, why in encoding.dropped.items():
         options.say(f"  not used     {name}: {why}")
     for column in encoding.columns:
-        if getattr(column, "gaps", False):
-            options.say(f"  filled in    {column.name}: gaps become the median, and are marked")
+        if isinstance(column, TextColumn) and "" in column.values:
+            options.say(f"  gaps         {column.name}: an empty field counts as a text of its own")
+        elif isinstance(column, NumberColumn) and column.gaps:
+            options.say(f"  gaps         {column.name}: they become the median, and are marked")
     for note in ready.table.notes:
         options.say(f"  note         {note}")
 
@@ -272,3 +276,4 @@ def _finish(
     most = ", ".join(counting[:3])
     options.say(f"what counts most: {most}" if most else "no column counts")
     options.say(f"all of it lies in {run.path}")
+    options.say(f"try it: streetlight predict {run.path} ROWS.csv")

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from streetlight.errors import TableError
 from streetlight.projects.table_file import Table
 from streetlight.projects.table_numbers import read_numbers
+from streetlight.projects.words import plural
 
 MOST_CHOICES = 20
-FARTHEST = 10.0
+FARTHEST, FAR = 10.0, 5.0
 NEEDED = "give the table all columns that the network has learnt from"
 
 Raw = NDArray[np.float64] | list[str]
@@ -126,7 +127,7 @@ def read_column(table: Table, name: str) -> Raw:
     numbers = int(np.isfinite(values).sum())
     if numbers < len(wrong):
         return texts
-    odd = f"{len(wrong)} {'text' if len(wrong) == 1 else 'texts'}"
+    odd = plural(len(wrong), "text")
     if len(set(texts)) <= MOST_CHOICES:
         table.notes.append(
             f"{name}: {odd} among the numbers ({_examples(table, name, wrong)}); "
@@ -206,6 +207,25 @@ def label(value: float) -> str:
     ('3', '161562781.25', '1e-09')
     """
     return str(int(value)) if abs(value) < 1e15 and value == int(value) else repr(float(value))
+
+
+def remarks(column: Column, table: Table) -> list[str]:
+    """What a user should know about the values of another table: those unlike the ones learnt."""
+    raw = column.read(table)
+    if isinstance(column, TextColumn):
+        odd = [row for row, text in enumerate(raw) if text not in column.values]
+        kinds = [("not learnt", odd)]
+    else:
+        values = np.asarray(raw, dtype=np.float64)
+        far = np.abs(values - column.mean) > FAR * column.spread
+        kinds = [("far from all that was learnt", np.flatnonzero(far).tolist())]
+        gaps = [] if column.gaps else np.flatnonzero(np.isnan(values)).tolist()
+        kinds.append((f"missing, taken as {label(column.median)}", gaps))
+    return [
+        f"{column.name}: {plural(len(rows), 'value')} {what}: {_examples(table, column.name, rows)}"
+        for what, rows in kinds
+        if rows
+    ]
 
 
 def _examples(table: Table, name: str, rows: list[int]) -> str:

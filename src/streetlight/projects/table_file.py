@@ -16,6 +16,7 @@ from pathlib import Path
 
 from streetlight.errors import FileAccessError, TableError
 from streetlight.interop.files import access_error
+from streetlight.projects.words import plural
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 MISSING = frozenset(["", "na", "n/a", "#n/a", "nan", "null", "none", "?", "-"])
@@ -29,6 +30,10 @@ FOREIGN = {
 SEPARATOR = "\0"
 CHUNK = 10_000
 NAMES_SHOWN = 12
+HEADLESS = (
+    "the first line looks like data, not like names: write a line with the names of the columns "
+    "above it"
+)
 
 
 @dataclass
@@ -65,6 +70,10 @@ class Table:
         fields = [text for piece in pieces for text in piece.split(SEPARATOR)]
         return ["" if text.lower() in MISSING else text for text in fields]
 
+    def _looks_like_value(self, name: str) -> bool:
+        """Whether the name of a column is a number, or also stands further down in the column."""
+        return _is_number(name) or name in self.texts(name, chunks=1)
+
     def require(self, name: str, fix: str = "name one of its columns") -> None:
         """Raise a TableError that offers near matches, or else `fix`, for a missing column."""
         if name in self.chunks:
@@ -73,8 +82,8 @@ class Table:
         lowered = {known.lower(): known for known in self.names}
         near = [lowered[match] for match in get_close_matches(name.lower(), lowered, n=3)]
         fix = "did you mean " + " or ".join(map(repr, near)) + "?" if near else fix
-        if sum(_is_number(known) for known in self.names) > len(self.names) / 2:
-            fix = "line 1 looks like values: write a line with the names of the columns above it"
+        if sum(map(self._looks_like_value, self.names)) > len(self.names) / 2:
+            fix = HEADLESS
         raise TableError(
             f"{self.path} has no column {name!r}",
             expected=f"one of {shown}",
@@ -82,8 +91,12 @@ class Table:
         )
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, purpose: str = "to learn from") -> Table:
     """Read a CSV file: UTF-8 or Windows-1252, fields parted by comma, semicolon, tab or bar.
+
+    Args:
+        path: the file.
+        purpose: what its rows are for, to say so where there are none.
 
     Raises:
         FileAccessError: the file is missing, a folder, or may not be read.
@@ -100,22 +113,24 @@ def read_table(path: Path) -> Table:
     _check_header(path, names)
     table = Table(path, delimiter, [], {name: [] for name in names}, notes)
     _fill(table, records)
+    if len(table) and all(map(table._looks_like_value, names)):
+        notes.append(HEADLESS)
     if not len(table):
         raise TableError(
-            f"{path} has a header and nothing below it",
-            fix="add the rows to learn from; the first line only names the columns",
+            f"{path} has a header and nothing below it: there are no rows {purpose}",
+            fix="add them; the first line only names the columns",
         )
     return table
 
 
 def _fill(table: Table, records: Iterator[tuple[int, list[str]]]) -> None:
     """Append the rows to the columns, a chunk at a time; skip rows without any value."""
-    width, empty = len(table.names), 0
+    width, empty = len(table.names), []
     while chunk := list(islice(records, CHUNK)):
         rows: list[list[str]] = []
         for line, row in chunk:
             if not any(text and not text.isspace() for text in row):
-                empty += 1
+                empty.append(line)
                 continue
             if len(row) != width:
                 raise _ragged(table, line, row)
@@ -124,7 +139,8 @@ def _fill(table: Table, records: Iterator[tuple[int, list[str]]]) -> None:
         for pieces, column in zip(table.chunks.values(), zip(*rows, strict=True), strict=False):
             pieces.append(SEPARATOR.join(column))
     if empty:
-        table.notes.append(f"{empty} {'lines' if empty > 1 else 'line'} without any value skipped")
+        some = ", ".join(map(str, empty[:3])) + (", ..." if len(empty) > 3 else "")
+        table.notes.append(f"{plural(len(empty), 'line')} without any value skipped: line {some}")
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -223,18 +239,21 @@ def _broken_quotes(path: Path, line: int, reason: str) -> TableError:
 
 
 def _check_header(path: Path, names: list[str]) -> None:
+    headless = sum(map(_is_number, names)) > len(names) / 2
     if "" in names:
         position = names.index("") + 1
         raise TableError(
             f"{path}, line 1: column {position} has no name",
-            fix="name it, or take the column out (pandas: to_csv(..., index=False))",
+            fix=HEADLESS
+            if headless
+            else "name it, or take the column out (pandas: to_csv(..., index=False))",
         )
     for position, name in enumerate(names, 1):
         first = names.index(name) + 1
         if first != position:
             raise TableError(
                 f"{path}, line 1: columns {first} and {position} are both called {name!r}",
-                fix="give each column a name of its own",
+                fix=HEADLESS if headless else "give each column a name of its own",
             )
 
 
@@ -242,7 +261,7 @@ def _ragged(table: Table, line: int, row: list[str]) -> TableError:
     width, mark = len(table.names), DELIMITERS[table.delimiter]
     begins = table.delimiter.join(row)
     return TableError(
-        f"{table.path}, line {line}: {len(row)} {'field' if len(row) == 1 else 'fields'}",
+        f"{table.path}, line {line}: {plural(len(row), 'field')}",
         expected=f"{width}, as in the header",
         got={f"line {line}": begins if len(begins) <= 60 else begins[:57] + "..."},
         fix=f'put a field that holds a {mark} into quotes: "..."'

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from streetlight.interop import atomic_write
 from streetlight.projects import pictures, table_pictures
 from streetlight.projects.run_folder import RunFolder
-from streetlight.projects.table_columns import label
+from streetlight.projects.table_columns import label, remarks
 from streetlight.projects.table_data import Encoding
 from streetlight.projects.table_file import Table
 from streetlight.projects.table_pictures import shorten
 from streetlight.projects.table_result import Outcome, answers, brief, decimals, softmax
+from streetlight.projects.words import plural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -73,9 +74,11 @@ def write_predictions(
         [str(line), name, *(f"{chance:.4f}" for chance in row)]
         for line, name, row in zip(table.lines, said, chances, strict=True)
     ]
-    path = run.path / f"predictions-{table.path.stem}.csv"
+    path = _free(run.path / f"predictions-{table.path.stem}.csv")
     _write_csv(path, headings, records)
-    print(f"{table.path}: {len(records):,} rows")
+    print(f"{table.path}: {plural(len(records), 'row')}")
+    for note in [*table.notes, *(note for c in encoding.columns for note in remarks(c, table))]:
+        print(f"  note: {note}")
     places = decimals(encoding.spread, DIGITS_SHOWN)
     for record, row in zip(records[:ROWS_PRINTED], chances, strict=False):
         likeliest = np.argsort(-row, kind="stable")[:3]
@@ -158,6 +161,15 @@ def _names(encoding: Encoding, said: NDArray[np.float64]) -> list[str]:
         return [encoding.target.classes[int(number)] for number in said]
     places = decimals(encoding.spread, 6)
     return [label(round(float(number), places)) for number in said]
+
+
+def _free(path: Path) -> Path:
+    """The path, or with a number behind it where there is such a file already."""
+    first, number = path, 1
+    while path.exists():
+        number += 1
+        path = first.with_name(f"{first.stem}-{number}{first.suffix}")
+    return path
 
 
 def _write_csv(path: Path, headings: Sequence[str], records: Iterable[Sequence[str]]) -> None:
