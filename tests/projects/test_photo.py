@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 
 import numpy as np
 import pytest
@@ -106,6 +107,28 @@ def test_any_kind_of_colours_is_read(tmp_path, mode):
     assert likeness(read_digit(path, 8, 8)) > 0.95
 
 
+@pytest.mark.parametrize(
+    ("white", "dtype", "ending"),
+    [
+        (65535, np.uint16, "png"), (4095, np.uint16, "png"), (65535, np.int32, "tiff"),
+        (255, np.int32, "tiff"), (100_000, np.int32, "tiff"), (1, np.float32, "tiff"),
+        (255, np.float32, "tiff"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("pen", [0, 1])
+def test_any_depth_of_grey_is_read(tmp_path, white, dtype, ending, pen):
+    grey = (0.9 * ink() if pen else 1 - 0.9 * ink()) * white
+    Image.fromarray(grey.astype(dtype)).save(tmp_path / f"p.{ending}")
+    assert likeness(read_digit(tmp_path / f"p.{ending}", 8, 8)) > 0.95
+
+
+@pytest.mark.parametrize("value", [0, 30_000, 65_535])
+def test_bare_paper_of_16_bits_is_told(tmp_path, value):
+    Image.fromarray(np.full((50, 50), value, np.uint16)).save(tmp_path / "p.png")
+    with pytest.raises(ImageError, match="shows nothing but paper"):
+        read_digit(tmp_path / "p.png", 8, 8)
+
+
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("shape", [(1, 1), (3, 200), (50, 50)])
 def test_bare_paper_is_told(tmp_path, value, shape):
@@ -126,8 +149,7 @@ def test_what_is_no_picture_is_told(tmp_path):
         whole, "PNG"
     )
     contents = {
-        "text": b"seven", "empty": b"", "short": whole.getvalue()[:2000],
-        "head": whole.getvalue()[:30],
+        "text": b"seven", "short": whole.getvalue()[:2000], "head": whole.getvalue()[:30],
     }  # fmt: skip
     for name, content in contents.items():
         (tmp_path / f"{name}.png").write_bytes(content)
@@ -135,13 +157,40 @@ def test_what_is_no_picture_is_told(tmp_path):
             read_digit(tmp_path / f"{name}.png", 8, 8)
 
 
-def test_a_picture_too_large_to_be_honest_is_refused(tmp_path):
+def test_an_empty_file_is_told(tmp_path):
+    (tmp_path / "p.png").write_bytes(b"")
+    with pytest.raises(ImageError, match="the file is empty") as caught:
+        read_digit(tmp_path / "p.png", 8, 8)
+    assert "PNG, JPEG, WebP, GIF, BMP or TIFF" in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp", "gif", "bmp", "tiff"])
+def test_the_formats_that_are_named_work(tmp_path, ending):
+    path = picture(tmp_path / f"p.{ending}", 1 - ink())
+    assert likeness(read_digit(path, 8, 8)) > 0.95
+
+
+@pytest.mark.parametrize("side", [10_000, 60_000])
+def test_a_picture_too_large_to_be_honest_is_refused(tmp_path, side):
     path = picture(tmp_path / "p.png", np.ones((10, 10)))
     data = bytearray(path.read_bytes())
-    data[16:24] = (60_000).to_bytes(4, "big") * 2  # what the header says of width and height
+    data[16:24] = side.to_bytes(4, "big") * 2  # what the header says of width and height
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
     path.write_bytes(data)
-    with pytest.raises(ImageError, match="is not a picture that can be read"):
+    with pytest.raises(ImageError, match="has too many pixels") as caught:
         read_digit(path, 8, 8)
+    assert "make it smaller" in str(caught.value)
+
+
+def test_a_misspelt_name_is_answered_if_one_in_the_folder_is_near(tmp_path):
+    picture(tmp_path / "photo_of_7.png", np.ones((3, 3)))
+    with pytest.raises(FileAccessError) as caught:
+        read_digit(tmp_path / "foto_of_7.png", 8, 8)
+    assert f"did you mean {tmp_path / 'photo_of_7.png'}?" in str(caught.value)
+    for far in (tmp_path / "seven.png", tmp_path / "nowhere" / "photo_of_7.png"):
+        with pytest.raises(FileAccessError) as caught:
+            read_digit(far, 8, 8)
+        assert "fix:  check the spelling of the path\n" in str(caught.value)
 
 
 def test_missing_files_and_folders_are_told(tmp_path):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
+from warnings import catch_warnings
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +38,7 @@ def read_digit(path: Path, side: int, box: int) -> Pixels:
 
     Raises:
         FileAccessError: there is no such file, or it cannot be read.
-        ImageError: it is no picture, is damaged, far too large, or shows nothing.
+        ImageError: it is no picture, is damaged, empty, far too large, or shows nothing.
     """
     ink = _crop(_ink(_grey(path)))
     if ink.size == 0:
@@ -55,13 +57,28 @@ def _grey(path: Path) -> Pixels:
     if path.is_dir():
         raise FileAccessError(f"{path} is a folder, not a picture", fix=f"try {path}/*.png")
     try:
-        with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file).convert("RGBA")
-    except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
-        raise _unreadable(path, error) from None
+        if path.stat().st_size == 0:
+            raise _unreadable(path, "the file is empty")
+        bomb = Image.DecompressionBombWarning
+        with catch_warnings(action="error", category=bomb), Image.open(path) as file:
+            image = _eight_bits(ImageOps.exif_transpose(file)).convert("RGBA")
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ImageError(
+            f"{path} has too many pixels",
+            expected=f"at most {(Image.MAX_IMAGE_PIXELS or 0) // 1_000_000} million",
+            fix="make it smaller, for instance 1,000 pixels wide",
+        ) from None
+    except UnidentifiedImageError:
+        raise _unreadable(path, "its format is none that is known") from None
+    except (SyntaxError, ValueError) as error:
+        if isinstance(error, ImageError):
+            raise
+        raise _unreadable(path, str(error).lower()) from None
+    except FileNotFoundError as error:
+        raise _missing(path, error) from None
     except OSError as error:
         if error.errno is None:  # the file is there, but its content ends early or is broken
-            raise _unreadable(path, error) from None
+            raise _unreadable(path, str(error).lower()) from None
         raise access_error("read", path, error) from None
     image = _on_paper(image)
     scale = WORKING_SIZE / max(image.size)
@@ -70,12 +87,33 @@ def _grey(path: Path) -> Pixels:
     return np.asarray(small.filter(ImageFilter.MedianFilter(3)), np.float32) / np.float32(255)
 
 
-def _unreadable(path: Path, error: Exception) -> ImageError:
+def _unreadable(path: Path, why: str) -> ImageError:
     return ImageError(
-        f"{path} is not a picture that can be read: {str(error).lower()}",
-        expected="a whole PNG or JPEG file",
+        f"{path} is not a picture that can be read: {why}",
+        expected="a whole PNG, JPEG, WebP, GIF, BMP or TIFF file",
         fix="open it in an image viewer and save it again as PNG",
     )
+
+
+def _missing(path: Path, error: OSError) -> FileAccessError:
+    """Say that there is no such file, and name one in its folder if the name is really near."""
+    names = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = [str(path.with_name(name)) for name in get_close_matches(path.name, names, 1, 0.8)]
+    fix = f"did you mean {near[0]}?" if near else "check the spelling of the path"
+    return FileAccessError(access_error("read", path, error).what, fix=fix)
+
+
+def _eight_bits(image: Image) -> Image:
+    """A picture of 12, 16 or 32 bits, or of real numbers, brought to 0 to 255; others as is."""
+    from PIL import Image as Images
+
+    if image.mode[0] not in "IF":
+        return image
+    values = np.nan_to_num(np.asarray(image, np.float64), posinf=0, neginf=0).clip(0)
+    brightest = values.max()
+    levels = [1.0] * (image.mode == "F") + [255.0, 4095.0, 65535.0, brightest]
+    white = next(level for level in levels if brightest <= level)
+    return Images.fromarray((values * (255 / white)).round().astype(np.uint8))
 
 
 def _on_paper(image: Image) -> Image:
