@@ -167,6 +167,13 @@ def test_what_the_target_is(values, classes, why):
         ([""] * 30, "target column 'y' is missing in 30 of 30 rows"),
         ([1, 2] * 9, "t.csv has 18 rows with a target"),
         ([f"name {n}" for n in range(30)], "30 different texts in 30 rows"),
+        ([f"2024-01-{n % 3 + 1:02}" for n in range(30)], "holds dates, such as '2024-01-01'"),
+        ([f"{n}.5.2024 10:00" for n in range(1, 31)], "holds dates, such as '1.5.2024 10:00'"),
+        (
+            [f"$1,{n}.50" for n in range(100, 140)],
+            r"40 different texts(.|\n)*take '\$' and ',' out of its numbers: 1100.50 instead of",
+        ),
+        ([f"{n} %" for n in range(40)], r"take '%' out of its numbers: 0 instead of 0 %"),
         ([*range(30), "soon"], r"column 'y' mixes 30 numbers with 1 text: 'soon' \(line 32\)"),
         ([0.5] * 30 + ["inf"], "column 'y', line 32: 'inf' is not a usable number"),
     ],

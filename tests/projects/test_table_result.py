@@ -38,7 +38,7 @@ def test_classes_are_counted():
     assert outcome.score == pytest.approx(3 / 6)
     assert outcome.matrix().tolist() == [[1, 0, 0], [1, 1, 0], [0, 2, 1]]
     assert outcome.tell()[0] == (
-        "right for 50.0% of 6 held-out rows (± 17.7%); always saying 'no': 16.7%"
+        "right for 50.0 % of 6 held-out rows (± 17.7 %); always saying 'no': 16.7 %"
     )
     assert outcome.confused() == ["most confused: so taken for yes 2×, yes taken for no 1×"]
     assert sorted(outcome.worst().tolist()) == [2, 4, 5]
@@ -55,7 +55,7 @@ def test_without_mistakes_the_least_sure_come_first():
     outcome.outputs[1] = [0, 0.5, 0]
     assert outcome.confused() == []
     assert outcome.worst()[0] == 1
-    assert "100.0% of 3 held-out rows (± 17.9%)" in outcome.tell()[0]
+    assert "100 % of 3 held-out rows (± 17.9 %)" in outcome.tell()[0]
 
 
 def test_numbers_are_measured():

@@ -108,6 +108,12 @@ def train_table(file: Path, target: str, options: RunOptions) -> RunFolder:
         DivergenceError: the training ran away.
     """
     resumed = RunFolder.open(options.resume).settings if options.resume else {}
+    same = resumed.get("file") == str(file.resolve())
+    if same and resumed.get("file_sha256") != _digest(file):
+        raise UsageError(
+            f"the run cannot go on: the table has changed since it began, {file}",
+            fix="bring back the table as it was, or begin a new run without --resume",
+        )
     ready = prepare(file, target, resumed.get("seed", options.seed or 0))
     rows = len(ready.split.train)
     batch = 32 if rows < 2_000 else 128 if rows < 20_000 else 512

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from streetlight.interop import atomic_write
 from streetlight.projects import pictures, table_pictures
+from streetlight.projects.judgement import percent
 from streetlight.projects.run_folder import RunFolder
 from streetlight.projects.table_columns import label, remarks
 from streetlight.projects.table_data import Encoding
@@ -48,7 +49,9 @@ def leave_pictures(
     """
     target = shorten(outcome.encoding.target.name, 30)
     if outcome.encoding.target.classes:
-        figure = _confusion(outcome, f"{target}: {outcome.score:.1%} of {len(rows):,} are right")
+        figure = _confusion(
+            outcome, f"{target}: {percent(outcome.score)} of {len(rows):,} are right"
+        )
         pictures.save_figure(figure, run.path / "confusion.png")
     else:
         title = f"{target}: R² {outcome.score:.2f}, off by {brief(outcome.error)} on average"
@@ -82,7 +85,7 @@ def write_predictions(
     places = decimals(encoding.spread, DIGITS_SHOWN)
     for record, row in zip(records[:ROWS_PRINTED], chances, strict=False):
         likeliest = np.argsort(-row, kind="stable")[:3]
-        told = ", ".join(f"{classes[number]} {row[number]:.1%}" for number in likeliest)
+        told = ", ".join(f"{classes[number]} {percent(float(row[number]))}" for number in likeliest)
         print(f"  line {record[0]:<6} {told or f'{float(record[1]):,.{places}f}'}")
     if len(records) > ROWS_PRINTED:
         print(f"  and {len(records) - ROWS_PRINTED:,} more")

@@ -13,6 +13,7 @@ from math import floor, log10
 import numpy as np
 from numpy.typing import NDArray
 
+from streetlight.projects.judgement import percent
 from streetlight.projects.table_data import Encoding
 
 Floats = NDArray[np.float64]
@@ -83,8 +84,8 @@ class Outcome:
             name = target.classes[int(guess)]
             luck = float(np.mean(self.true == guess))
             lines = [
-                f"right for {self.score:.1%} of {rows} (± {self.margin:.1%}); "
-                f"always saying {name!r}: {luck:.1%}",
+                f"right for {percent(self.score)} of {rows} (± {percent(self.margin)}); "
+                f"always saying {name!r}: {percent(luck)}",
                 *self.confused(),
             ]
         else:

@@ -6,8 +6,9 @@ are kept for the final measurement.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ from streetlight.projects.table_file import Table
 
 FEWEST_ROWS = 20
 MOST_WHOLE_CLASSES = 20
+DATE = re.compile(r"(?:\d{4}([-/.])\d\d?\1\d\d?|\d\d?([-/.])\d\d?\2(?:\d{4}|\d\d))(?:[T ].*)?")
+SIGNED = re.compile(r"[+-]?[$€£¥] ?[+-]?[\d.,]*\d|[+-]?[\d.,]*\d ?[$€£¥%]")
 TEST_SHARE = VALIDATION_SHARE = 0.2
 
 
@@ -60,11 +63,12 @@ def find_target(table: Table, name: str) -> tuple[Target, NDArray[np.float64]]:
         return _number_target(table, name, raw)
     _check_present(table, name, sum(map(bool, raw)))
     counts = Counter(text for text in raw if text)
+    _check_dates(name, counts)
     if len(counts) > counts.total() / 4:
         raise TableError(
             f"target column {name!r} has {len(counts)} different texts in {counts.total()} rows",
             expected="classes that occur again and again, or numbers",
-            fix="choose another --target",
+            fix=_unsigned(counts) or "choose another --target",
         )
     why = " or ".join(map(repr, sorted(counts))) if len(counts) == 2 else "text"
     return _classes(table, name, raw, sorted(counts), why)
@@ -136,6 +140,27 @@ def _classes(
     target = Target(name, tuple(classes), why)
     numbers = {text: float(number) for number, text in enumerate(classes)}
     return target, np.array([numbers.get(text, np.nan) for text in texts])
+
+
+def _check_dates(name: str, texts: Collection[str]) -> None:
+    """Refuse a target of dates: each would become a class, without before and after."""
+    dates = [text for text in texts if DATE.fullmatch(text)]
+    if len(dates) > len(texts) / 2:
+        raise TableError(
+            f"target column {name!r} holds dates, such as {dates[0]!r}",
+            expected="numbers, or classes that occur again and again",
+            fix="write it as a number, such as the days since the first date, the year or month",
+        )
+
+
+def _unsigned(texts: Collection[str]) -> str:
+    """How to mend numbers that have a sign of money or a percent sign; "" for other texts."""
+    signed = [text for text in texts if SIGNED.fullmatch(text)]
+    if len(signed) <= len(texts) / 2:
+        return ""
+    plain = re.sub(r"[^\d.+-]", "", signed[0])
+    found = " and ".join(repr(sign) for sign in "$€£¥%," if any(sign in text for text in signed))
+    return f"take {found} out of its numbers: {plain} instead of {signed[0]}"
 
 
 def _constant(name: str, value: str) -> TableError:
