@@ -37,7 +37,21 @@ def test_the_list_counts_the_files_of_half_a_data_set(tmp_path, capsys, monkeypa
     assert "3 of 4 files here; get it: streetlight data get mnist" in capsys.readouterr().out
     (folder / names[3]).write_bytes(b"x")
     data.list_all()
-    assert f"in {folder}" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"in {folder}, but not of the right size: {names[0]}, " in out
+    assert "check it: streetlight data verify mnist" in out
+    for file in lookup("mnist").files:
+        (folder / file.name).write_bytes(bytes(file.size))
+    data.list_all()
+    assert f"found in {folder}, not verified" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_not_there_does_not_stop_the_list(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("STREETLIGHT_DATA", str(tmp_path / "nowhere"))
+    data.list_all()
+    told = capsys.readouterr()
+    assert "not here; get it: streetlight data get mnist" in told.out
+    assert f"STREETLIGHT_DATA names {tmp_path / 'nowhere'}, which is no folder" in told.err
 
 
 def test_get_and_verify_name_the_files(capsys):
@@ -52,8 +66,14 @@ def test_a_damaged_file_is_told(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     (folder / "train-images-idx3-ubyte.gz").write_bytes(b"not it")
     monkeypatch.setenv("STREETLIGHT_DATA", str(folder.parent))
-    with pytest.raises(ChecksumError, match="is damaged, cut short or another file"):
+    (folder / "train-labels-idx1-ubyte.gz").write_bytes(b"\x1f\x8bnot it")
+    with pytest.raises(ChecksumError, match="4 of 4 files of mnist are not right") as caught:
         data.verify("mnist")
+    text = str(caught.value)
+    assert "train-images-idx3-ubyte.gz is damaged, cut short or another file" in text
+    assert "train-labels-idx1-ubyte.gz is damaged, cut short or another file: it cannot be" in text
+    assert "t10k-images-idx3-ubyte.gz of the data set mnist is not here" in text
+    assert "remove what is damaged, then `streetlight data get mnist`" in text
 
 
 def test_names_that_are_not_here_or_not_known():

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from streetlight.cli import doctor as clinic
+from streetlight.datasets import lookup
 
 
 def found(findings) -> dict[str, clinic.Finding]:
@@ -26,7 +27,8 @@ def test_the_whole_report(capsys):
     lines = [line for line in out.splitlines() if line.startswith("  ")]
     assert all(line.startswith(("  ok  ", "  --  ")) for line in lines)
     for line in lines:
-        assert ("to get it: " in line) == line.startswith("  --  "), line
+        helped = "to get it: " in line or "to mend it: " in line
+        assert helped == line.startswith("  --  "), line
 
 
 def test_the_machine_is_described():
@@ -103,7 +105,7 @@ def test_packages_come_with_their_commands(monkeypatch):
     assert packages["rich"].fix == "python -m pip install rich"
     assert packages["ruff"].fix == 'python -m pip install "streetlight[test]"'
     assert packages["torch"].fix.startswith("python -m pip install torch==2.13.0 ")
-    assert found(clinic.gpus())["CuPy"].fix == 'python -m pip install "streetlight[cuda]"'
+    assert found(clinic.gpus())["CuPy"].fix == "python -m pip install cupy-cuda12x"
 
 
 def test_streetlight_that_is_not_installed_is_said(monkeypatch):
@@ -124,5 +126,24 @@ def test_data_sets_that_are_here_and_not_here(tmp_path, monkeypatch):
 
 def test_a_wrong_data_folder_is_a_finding_not_a_failure(tmp_path, monkeypatch):
     monkeypatch.setenv("STREETLIGHT_DATA", str(tmp_path / "nowhere"))
-    fix = found(clinic.data_sets())["mnist"].fix
-    assert fix == "see to this first, STREETLIGHT_DATA does not name a folder"
+    monkeypatch.setenv("STREETLIGHT_CACHE", str(tmp_path))
+    findings = found(clinic.data_sets())
+    assert findings["mnist"].fix == "streetlight data get mnist"
+    assert clinic.line(findings["STREETLIGHT_DATA"]) == (
+        f"  --  STREETLIGHT_DATA  names {tmp_path / 'nowhere'}, which is no folder; "
+        "to mend it: correct its path, or unset it and have the data downloaded"
+    )
+
+
+def test_data_of_a_wrong_size_are_not_called_ok(tmp_path, monkeypatch):
+    monkeypatch.delenv("STREETLIGHT_DATA", raising=False)
+    monkeypatch.setenv("STREETLIGHT_CACHE", str(tmp_path))
+    (tmp_path / "mnist").mkdir()
+    for file in lookup("mnist").files:
+        (tmp_path / "mnist" / file.name).write_bytes(bytes(file.size))
+    mnist = found(clinic.data_sets())["mnist"]
+    assert mnist.found == f"found in {tmp_path / 'mnist'}, not verified"
+    (tmp_path / "mnist" / file.name).write_bytes(b"x")
+    line = clinic.line(found(clinic.data_sets())["mnist"])
+    assert line.startswith("  --  mnist")
+    assert f"not of the right size: {file.name}; to mend it: streetlight data verify mnist" in line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,8 @@ def list_all() -> None:
     """Show every data set: what it is, its licence, and whether it is here."""
     from streetlight import datasets
 
+    if problem := missing_folder():
+        typer.echo(f"note: STREETLIGHT_DATA {problem}; it is passed over\n", err=True)
     for info in datasets.available():
         files = datasets.status(info.name)
         typer.echo(f"{info.name:<12}{info.description}")
@@ -48,11 +51,34 @@ def verify(name: Name) -> None:
 def whereabouts(info: DatasetInfo, files: dict[str, Path | None]) -> str:
     """Where the files of a data set lie, or the command that gets them."""
     present = [path for path in files.values() if path is not None]
-    if len(present) == len(files):
-        folders = sorted({str(path.parent) for path in present})
-        return "in " + " and ".join(folders) if info.homes else "comes with the package"
-    some = f"{len(present)} of {len(files)} files here; " if present else "not here; "
-    return f"{some}get it: streetlight data get {info.name}"
+    if len(present) < len(files):
+        some = f"{len(present)} of {len(files)} files here; " if present else "not here; "
+        return f"{some}get it: streetlight data get {info.name}"
+    folders = " and ".join(sorted({str(path.parent) for path in present}))
+    if strange := other_sizes(info, files):
+        return f"in {folders}, but {strange}; check it: streetlight data verify {info.name}"
+    return f"found in {folders}, not verified" if info.homes else "comes with the package"
+
+
+def other_sizes(info: DatasetInfo, files: dict[str, Path | None]) -> str:
+    """Say which of the files have another size than at their homes; "" if none has."""
+    sizes = {file.name: file.size for file in info.files}
+    strange = [n for n, path in files.items() if path and _bytes(path) != sizes[n]]
+    return f"not of the right size: {', '.join(strange)}" if strange else ""
+
+
+def missing_folder() -> str:
+    """What is wrong with the folder in STREETLIGHT_DATA; "" if nothing is."""
+    folder = os.environ.get("STREETLIGHT_DATA")
+    return f"names {folder}, which is no folder" if folder and not Path(folder).is_dir() else ""
+
+
+def _bytes(path: Path) -> int:
+    """The size of a file; -1 if it cannot be known, as for a link to nowhere."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
 
 
 def _size(count: int) -> str:

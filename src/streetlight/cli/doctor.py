@@ -16,8 +16,6 @@ from pathlib import Path
 
 import typer
 
-from streetlight.errors import StreetlightError
-
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 COMPILERS = ("cc", "gcc", "clang")
 TORCH = "python -m pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
@@ -25,11 +23,19 @@ TORCH = "python -m pip install torch==2.13.0 --index-url https://download.pytorc
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report: a thing, what was found of it ("" if nothing), how to get it."""
+    """One line of the report.
+
+    Attributes:
+        name: of the thing.
+        found: what was found of it, "" if nothing.
+        fix: how to get it.
+        wrong: what is wrong with it; `fix` is how to mend that.
+    """
 
     name: str
     found: str
     fix: str = ""
+    wrong: str = ""
 
 
 def doctor() -> None:
@@ -55,9 +61,10 @@ def line(finding: Finding) -> str:
       --  clang             not found; to get it: apt install clang
     """
     mark = "ok" if finding.found else "--"
-    told = finding.found or "not found"
+    told = finding.found or finding.wrong or "not found"
+    aim = "to mend it" if finding.wrong else "to get it"
     return f"  {mark}  {finding.name:<16}  {told}" + (
-        f"; to get it: {finding.fix}" if finding.fix else ""
+        f"; {aim}: {finding.fix}" if finding.fix else ""
     )
 
 
@@ -94,7 +101,7 @@ def gpus() -> Iterator[Finding]:
     driver_fix = "install NVIDIA's driver, where there is such a GPU"
     yield Finding("NVIDIA GPU", device, "" if device else driver_fix)
     cupy = next(filter(None, map(_version, ("cupy-cuda12x", "cupy-cuda13x", "cupy"))), "")
-    yield Finding("CuPy", cupy, "" if cupy else 'python -m pip install "streetlight[cuda]"')
+    yield Finding("CuPy", cupy, "" if cupy else "python -m pip install cupy-cuda12x")
 
 
 def packages() -> Iterator[Finding]:
@@ -119,17 +126,19 @@ def packages() -> Iterator[Finding]:
 def data_sets() -> Iterator[Finding]:
     """Each data set with the place where it lies, or the command that gets it."""
     from streetlight import datasets
-    from streetlight.cli.data import whereabouts
+    from streetlight.cli.data import missing_folder, other_sizes, whereabouts
 
+    if wrong := missing_folder():
+        fix = "correct its path, or unset it and have the data downloaded"
+        yield Finding("STREETLIGHT_DATA", "", fix, wrong)
     for info in datasets.available():
-        try:
-            files = datasets.status(info.name)
-        except StreetlightError as error:
-            yield Finding(info.name, "", f"see to this first, {error.what}")
-            continue
-        here = None not in files.values()
-        found = whereabouts(info, files) if here else ""
-        yield Finding(info.name, found, "" if here else f"streetlight data get {info.name}")
+        files = datasets.status(info.name)
+        if None in files.values():
+            yield Finding(info.name, "", f"streetlight data get {info.name}")
+        elif wrong := other_sizes(info, files):
+            yield Finding(info.name, "", f"streetlight data verify {info.name}", wrong)
+        else:
+            yield Finding(info.name, whereabouts(info, files))
 
 
 def _version(package: str) -> str:

@@ -27,7 +27,7 @@ class RemoteFile:
     size: int
 
 
-def verified(path: Path, sha256: str) -> bytes:
+def verified(path: Path, sha256: str, fix: str = "") -> bytes:
     """Read a file, unpack it if it is gzip, and return its bytes if their SHA-256 is right.
 
     Raises:
@@ -50,10 +50,11 @@ def verified(path: Path, sha256: str) -> bytes:
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise ChecksumError(
-            f"{path} is damaged, cut short or another file",
+            f"{path} is damaged, cut short or another file"
+            + ": it cannot be unpacked" * (not content),
             expected=f"SHA-256 {sha256} of its unpacked bytes",
-            got={"found": found if content else "nothing that can be unpacked"},
-            fix="remove that file, then get it again with `streetlight data get NAME`",
+            got={"found": found} if content else None,
+            fix=fix,
         )
     return content
 

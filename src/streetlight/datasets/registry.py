@@ -99,11 +99,13 @@ def lookup(name: str) -> DatasetInfo:
 def status(name: str) -> dict[str, Path | None]:
     """Where each file of a data set lies, None for one that is still to be had (not checked).
 
+    A STREETLIGHT_DATA that names no folder is passed over.
+
     >>> [(file, path is not None) for file, path in status("digits").items()]
     [('digits.npz', True)]
     """
     info = lookup(name)
-    return {file.name: _locate(info, file) for file in info.files}
+    return {file.name: _locate(info, file, strict=False) for file in info.files}
 
 
 def get(name: str) -> list[Path]:
@@ -131,23 +133,37 @@ def verify(name: str) -> list[Path]:
         ChecksumError: a file is not the one that its home publishes.
         FileAccessError: a file is not here, or cannot be read.
     """
-    info, paths = lookup(name), []
-    for file in info.files:
-        path = _locate(info, file)
-        if path is None:
-            what = f"{file.name} of the data set {name} is not here"
-            raise FileAccessError(what, fix=f"streetlight data get {name}")
-        verified(path, file.sha256)
-        paths.append(path)
-    return paths
+    info, troubles = lookup(name), list[ChecksumError | FileAccessError]()
+    paths = {file: _locate(info, file) for file in info.files}
+    for file, path in paths.items():
+        try:
+            if path is None:
+                raise FileAccessError(f"{file.name} of the data set {name} is not here")
+            verified(path, file.sha256)
+        except (ChecksumError, FileAccessError) as error:
+            troubles.append(error)
+    if troubles:
+        kinds = {type(error) for error in troubles}
+        kind = ChecksumError if ChecksumError in kinds else FileAccessError
+        told = [error.what for error in troubles]
+        if len(told) > 1:
+            told.insert(0, f"{len(told)} of {len(info.files)} files of {name} are not right")
+        raise kind("\n  ".join(told), fix=_mend(info))
+    return [path for path in paths.values() if path is not None]
 
 
-def _folders(info: DatasetInfo) -> list[Path]:
+def _mend(info: DatasetInfo) -> str:
+    """How to replace files that are damaged or missing."""
+    again = f"remove what is damaged, then `streetlight data get {info.name}`"
+    return again if info.homes else "install Streetlight again"
+
+
+def _folders(info: DatasetInfo, strict: bool = True) -> list[Path]:
     """Where the files may lie; for those that are downloaded, the last is the cache."""
     if not info.homes:
         return [Path(__file__).parent / "files"]
     offline, cache = os.environ.get("STREETLIGHT_DATA"), os.environ.get("STREETLIGHT_CACHE")
-    if offline and not Path(offline).is_dir():
+    if offline and strict and not Path(offline).is_dir():
         raise FileAccessError(
             "STREETLIGHT_DATA does not name a folder",
             expected="a folder with one folder in it for each data set, such as mnist/",
@@ -159,8 +175,8 @@ def _folders(info: DatasetInfo) -> list[Path]:
     return [root / info.name for root in roots]
 
 
-def _locate(info: DatasetInfo, file: RemoteFile) -> Path | None:
-    paths = [folder / file.name for folder in _folders(info)]
+def _locate(info: DatasetInfo, file: RemoteFile, strict: bool = True) -> Path | None:
+    paths = [folder / file.name for folder in _folders(info, strict)]
     return next((path for path in paths if os.path.lexists(path)), None)
 
 
@@ -169,7 +185,7 @@ def _fetch(info: DatasetInfo, file: RemoteFile) -> tuple[Path, bytes]:
     path, cached = _locate(info, file), _folders(info)[-1] / file.name
     if path is not None:
         try:
-            return path, verified(path, file.sha256)
+            return path, verified(path, file.sha256, _mend(info))
         except ChecksumError:
             if path != cached or not info.homes:
                 raise
