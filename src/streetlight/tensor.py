@@ -341,6 +341,12 @@ class Tensor(Convertible):
     def __ne__(self, other: object) -> Any:
         return True if other is None else ops.ne(self, other)
 
+    def __contains__(self, element: Any) -> builtins.bool:
+        return builtins.bool(ops.any(ops.eq(self, element)))
+
+    def __pos__(self) -> Tensor:
+        return self
+
     def __neg__(self) -> Tensor:
         return ops.neg(self)
 
