@@ -40,7 +40,7 @@ def in_terminal(**environment):
     """What the job writes when its standard output is a terminal."""
     pty = pytest.importorskip("pty", reason="the system has no pseudo-terminals")
     ours, theirs = pty.openpty()
-    names = {"TERM": "xterm-256color", "COLUMNS": "110", "LINES": "30"}
+    names = {"TERM": "xterm-256color", "COLUMNS": "120", "LINES": "30"}
     clean = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "CI", "FORCE_COLOR")}
     process = subprocess.Popen(
         [sys.executable, "-c", JOB], stdout=theirs, env=clean | names | environment
@@ -71,6 +71,12 @@ def test_a_terminal_has_one_live_line():
     assert re.search(r"epoch 3/3 .*took 0:0\d  loss 0\.\d{4}", live)
     assert "\x1b[?25h" in live  # the cursor is back
     assert re.search(r"\x1b\[36m━", live)  # colour
+
+
+def test_a_narrow_terminal_has_the_figures_of_the_validation():
+    live = in_terminal(COLUMNS="80")
+    assert re.search(r" 0:0\d left  loss 0\.\d{4}  val loss 0\.\d{4}  val acc [01]\.\d{4}", live)
+    assert "…" not in live
 
 
 def test_no_color_is_honoured():
@@ -131,6 +137,17 @@ def test_a_notebook_is_not_flooded(problem, notebook, capfd):
     assert 2 <= len(notebook) <= 10 * seconds + 2
     assert re.match(r"epoch \d+/10  \d:\d\d left  loss 0\.\d{4}  accuracy 0\.", notebook[1])
     assert re.match(r"epoch 10/10  took 0:0\d  loss", notebook[-1])
+
+
+def test_a_run_that_stops_early_ends_with_its_last_epoch(problem, notebook):
+    class Stop(Callback):
+        def on_epoch_end(self, trainer):
+            if trainer.epoch == 3:
+                trainer.stop()
+
+    made = problem.make()
+    assert len(made.trainer.fit(made.training, epochs=10, callbacks=[Stop()])) == 3
+    assert notebook[-1].startswith("epoch 3/10  took")
 
 
 def test_the_live_line_is_closed_after_an_error(problem, notebook):

@@ -20,7 +20,7 @@ _BAR = 12  # characters
 class _Line(Protocol):
     """Where progress is shown: a line that is drawn again and again."""
 
-    def draw(self, trainer: Trainer, text: str) -> None: ...
+    def draw(self, trainer: Trainer, time: str, row: dict[str, float]) -> None: ...
 
     def close(self) -> None: ...
 
@@ -63,7 +63,7 @@ class Progress(Callback):
         if self._line:
             spent = clock(time.perf_counter() - self._began)
             end = "interrupted after" if trainer.interrupted else "took"
-            self._line.draw(trainer, f"{end} {spent}  {figures(trainer.history.last())}")
+            self._line.draw(trainer, f"{end} {spent}", trainer.history.last())
             self.on_error(trainer)
 
     def on_error(self, trainer: Trainer) -> None:
@@ -76,7 +76,7 @@ class Progress(Callback):
         spent = time.perf_counter() - self._began
         left = spent / max(1, done - self._done_before) * (total - done)
         if self._line:
-            self._line.draw(trainer, f"{clock(left)} left  {figures(row)}")
+            self._line.draw(trainer, f"{clock(left)} left", row)
         self._drawn = time.perf_counter()
 
 
@@ -89,16 +89,22 @@ class _Terminal:
 
         console = Console()
         self._mark = "#" if console.options.ascii_only else "━"
+        self._width = console.width
         self._live = Live(console=console, auto_refresh=False)
         self._live.start()
 
-    def draw(self, trainer: Trainer, text: str) -> None:
-        """Show how much of the whole run is done, and the text, cut off at the terminal's width."""
+    def draw(self, trainer: Trainer, time: str, row: dict[str, float]) -> None:
+        """Show how much of the whole run is done and the figures, or fewer in a narrow terminal."""
         from rich.text import Text
 
-        done = _BAR * _done(trainer) // (trainer.epochs * trainer.batches)
-        bar = (self._mark * done, "cyan"), " " * (_BAR - done)
-        line = Text.assemble(_epoch(trainer), " ", *bar, " ", text, no_wrap=True)
+        epoch, text = _epoch(trainer), f"{time}  {figures(row)}"
+        room = self._width - len(epoch) - len("  ")
+        if len(text) + _BAR > room:
+            text = f"{time}  {figures(brief(row))}"
+        width = max(0, min(_BAR, room - len(text)))
+        done = width * _done(trainer) // (trainer.epochs * trainer.batches)
+        bar = (self._mark * done, "cyan"), " " * (width - done)
+        line = Text.assemble(epoch, " ", *bar, " " * bool(width), text, no_wrap=True)
         line.overflow = "ellipsis"
         self._live.update(line, refresh=True)
 
@@ -114,9 +120,10 @@ class _Notebook:
         show = import_module("IPython.display").display  # there is one, as this is a notebook
         self._handle: Any = show({"text/plain": ""}, raw=True, display_id=True)
 
-    def draw(self, trainer: Trainer, text: str) -> None:
-        """Show the text."""
-        self._handle.update({"text/plain": f"{_epoch(trainer)}  {text}"}, raw=True)
+    def draw(self, trainer: Trainer, time: str, row: dict[str, float]) -> None:
+        """Show the figures."""
+        text = f"{_epoch(trainer)}  {time}  {figures(row)}"
+        self._handle.update({"text/plain": text}, raw=True)
 
     def close(self) -> None:
         """Leave the line as it stands."""
@@ -151,6 +158,19 @@ def figures(row: dict[str, float]) -> str:
     )
 
 
+def brief(row: dict[str, float]) -> dict[str, float]:
+    """The row with short names, and without training metrics that were validated too.
+
+    >>> brief({"loss": 0.25, "accuracy": 0.5, "validation_loss": 0.5, "validation_accuracy": 0.25})
+    {'loss': 0.25, 'val_loss': 0.5, 'val_acc': 0.25}
+    """
+    return {
+        name.replace("validation", "val").replace("accuracy", "acc"): value
+        for name, value in row.items()
+        if name == "loss" or f"validation_{name}" not in row
+    }
+
+
 def clock(seconds: float) -> str:
     """Write a time as minutes and seconds, or hours too.
 
@@ -168,5 +188,6 @@ def _done(trainer: Trainer) -> int:
 
 
 def _epoch(trainer: Trainer) -> str:
-    """The epoch at hand, counted from 1."""
-    return f"epoch {min(trainer.epoch + 1, trainer.epochs)}/{trainer.epochs}"
+    """The epoch at hand, counted from 1; the last one that ended if the run is over."""
+    at_hand = trainer.epoch + (not trainer.ending)
+    return f"epoch {min(at_hand, trainer.epochs)}/{trainer.epochs}"
