@@ -37,12 +37,6 @@ def test_the_list_counts_the_files_of_half_a_data_set(tmp_path, capsys, monkeypa
     assert "3 of 4 files here; get it: streetlight data get mnist" in capsys.readouterr().out
     (folder / names[3]).write_bytes(b"x")
     data.list_all()
-    out = capsys.readouterr().out
-    assert f"in {folder}, but not of the right size: {names[0]}, " in out
-    assert "check it: streetlight data verify mnist" in out
-    for file in lookup("mnist").files:
-        (folder / file.name).write_bytes(bytes(file.size))
-    data.list_all()
     assert f"found in {folder}, not verified" in capsys.readouterr().out
 
 
@@ -67,7 +61,9 @@ def test_a_damaged_file_is_told(tmp_path, monkeypatch):
     (folder / "train-images-idx3-ubyte.gz").write_bytes(b"not it")
     monkeypatch.setenv("STREETLIGHT_DATA", str(folder.parent))
     (folder / "train-labels-idx1-ubyte.gz").write_bytes(b"\x1f\x8bnot it")
-    with pytest.raises(ChecksumError, match="4 of 4 files of mnist are not right") as caught:
+    with pytest.raises(
+        ChecksumError, match="of the 4 files of mnist these are not right"
+    ) as caught:
         data.verify("mnist")
     text = str(caught.value)
     assert "train-images-idx3-ubyte.gz is damaged, cut short or another file" in text

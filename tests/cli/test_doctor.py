@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import importlib.metadata
 import os
 import subprocess
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 
 from streetlight.cli import doctor as clinic
-from streetlight.datasets import lookup
+from streetlight.datasets import registry
 
 
 def found(findings) -> dict[str, clinic.Finding]:
@@ -135,15 +137,19 @@ def test_a_wrong_data_folder_is_a_finding_not_a_failure(tmp_path, monkeypatch):
     )
 
 
-def test_data_of_a_wrong_size_are_not_called_ok(tmp_path, monkeypatch):
+def test_damaged_data_are_not_called_ok(tmp_path, monkeypatch):
     monkeypatch.delenv("STREETLIGHT_DATA", raising=False)
     monkeypatch.setenv("STREETLIGHT_CACHE", str(tmp_path))
-    (tmp_path / "mnist").mkdir()
-    for file in lookup("mnist").files:
-        (tmp_path / "mnist" / file.name).write_bytes(bytes(file.size))
-    mnist = found(clinic.data_sets())["mnist"]
-    assert mnist.found == f"found in {tmp_path / 'mnist'}, not verified"
-    (tmp_path / "mnist" / file.name).write_bytes(b"x")
-    line = clinic.line(found(clinic.data_sets())["mnist"])
-    assert line.startswith("  --  mnist")
-    assert f"not of the right size: {file.name}; to mend it: streetlight data verify mnist" in line
+    content = gzip.compress(b"the right bytes")
+    digest = hashlib.sha256(b"the right bytes").hexdigest()
+    toy = registry.DatasetInfo(
+        "toy", "one file", "public", (registry.RemoteFile("toy.gz", digest, 40),), ("https://x/",)
+    )
+    monkeypatch.setitem(registry.DATASETS, "toy", toy)
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "toy.gz").write_bytes(content)
+    assert found(clinic.data_sets())["toy"].found == f"whole, in {tmp_path / 'toy'}"
+    (tmp_path / "toy" / "toy.gz").write_bytes(content[:-9])
+    assert clinic.line(found(clinic.data_sets())["toy"]) == (
+        "  --  toy               damaged or not to be read; to mend it: streetlight data verify toy"
+    )

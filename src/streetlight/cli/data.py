@@ -55,30 +55,13 @@ def whereabouts(info: DatasetInfo, files: dict[str, Path | None]) -> str:
         some = f"{len(present)} of {len(files)} files here; " if present else "not here; "
         return f"{some}get it: streetlight data get {info.name}"
     folders = " and ".join(sorted({str(path.parent) for path in present}))
-    if strange := other_sizes(info, files):
-        return f"in {folders}, but {strange}; check it: streetlight data verify {info.name}"
     return f"found in {folders}, not verified" if info.homes else "comes with the package"
-
-
-def other_sizes(info: DatasetInfo, files: dict[str, Path | None]) -> str:
-    """Say which of the files have another size than at their homes; "" if none has."""
-    sizes = {file.name: file.size for file in info.files}
-    strange = [n for n, path in files.items() if path and _bytes(path) != sizes[n]]
-    return f"not of the right size: {', '.join(strange)}" if strange else ""
 
 
 def missing_folder() -> str:
     """What is wrong with the folder in STREETLIGHT_DATA; "" if nothing is."""
     folder = os.environ.get("STREETLIGHT_DATA")
     return f"names {folder}, which is no folder" if folder and not Path(folder).is_dir() else ""
-
-
-def _bytes(path: Path) -> int:
-    """The size of a file; -1 if it cannot be known, as for a link to nowhere."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1
 
 
 def _size(count: int) -> str:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import typer
 
+from streetlight.errors import StreetlightError
+
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 COMPILERS = ("cc", "gcc", "clang")
 TORCH = "python -m pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
@@ -126,7 +128,7 @@ def packages() -> Iterator[Finding]:
 def data_sets() -> Iterator[Finding]:
     """Each data set with the place where it lies, or the command that gets it."""
     from streetlight import datasets
-    from streetlight.cli.data import missing_folder, other_sizes, whereabouts
+    from streetlight.cli.data import missing_folder
 
     if wrong := missing_folder():
         fix = "correct its path, or unset it and have the data downloaded"
@@ -135,10 +137,16 @@ def data_sets() -> Iterator[Finding]:
         files = datasets.status(info.name)
         if None in files.values():
             yield Finding(info.name, "", f"streetlight data get {info.name}")
-        elif wrong := other_sizes(info, files):
+            continue
+        try:
+            folders = " and ".join(
+                sorted({str(path.parent) for path in datasets.verify(info.name)})
+            )
+            found = f"whole, in {folders}" if info.homes else "comes with the package"
+            yield Finding(info.name, found)
+        except StreetlightError:
+            wrong = "damaged or not to be read"
             yield Finding(info.name, "", f"streetlight data verify {info.name}", wrong)
-        else:
-            yield Finding(info.name, whereabouts(info, files))
 
 
 def _version(package: str) -> str:

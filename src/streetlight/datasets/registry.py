@@ -143,17 +143,15 @@ def verify(name: str) -> list[Path]:
         except (ChecksumError, FileAccessError) as error:
             troubles.append(error)
     if troubles:
-        kinds = {type(error) for error in troubles}
-        kind = ChecksumError if ChecksumError in kinds else FileAccessError
-        told = [error.what for error in troubles]
-        if len(told) > 1:
-            told.insert(0, f"{len(told)} of {len(info.files)} files of {name} are not right")
-        raise kind("\n  ".join(told), fix=_mend(info))
+        told = "".join(f"\n  {error.what}" for error in troubles)
+        what = f"of the {len(paths)} files of {name} these are not right:{told}"
+        if any(isinstance(error, ChecksumError) for error in troubles):
+            raise ChecksumError(what, fix=_mend(info))
+        raise FileAccessError(what, fix=f"streetlight data get {name}")
     return [path for path in paths.values() if path is not None]
 
 
 def _mend(info: DatasetInfo) -> str:
-    """How to replace files that are damaged or missing."""
     again = f"remove what is damaged, then `streetlight data get {info.name}`"
     return again if info.homes else "install Streetlight again"
 
