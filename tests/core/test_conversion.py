@@ -217,6 +217,9 @@ def test_a_tensor_as_a_container() -> None:
     assert x is not None
     assert (x == None) is False  # noqa: E711
     assert (x != None) is True  # noqa: E711
+    assert 3 in x
+    assert 7 not in x
+    assert +x is x
     first, second = x
     assert (first + second).tolist() == [4, 6]
     with pytest.raises(IndexOutOfRangeError, match="size: there is no dimension 2"):

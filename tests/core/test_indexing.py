@@ -236,8 +236,8 @@ def test_gather_and_scatter_add(shape: Any, dim: int, index: np.ndarray) -> None
 
 @pytest.mark.parametrize("name", ["gather", "scatter_add"])
 @pytest.mark.parametrize(("shape", "dim", "index", "kind", "words"), [
-    ((2, 3), 1, [[3]], IndexOutOfRangeError, "index 3"), ((2, 3), 1, [[-1]], IndexOutOfRangeError,
-                                                        "index -1 is negative"),
+    ((2, 3), 1, [[3]], IndexOutOfRangeError, "index 3 is out of bounds in dimension 1"),
+    ((2, 3), 1, [[-1]], IndexOutOfRangeError, "index -1 is out of bounds in dimension 1"),
     ((2, 3), 2, [[0]], IndexOutOfRangeError, "there is no dimension 2"),
     ((2, 3), 0, [0, 1], ShapeError, "the index does not fit the input"),
     ((2, 3, 4), 0, [[0, 1, 0]], ShapeError, "the index does not fit the input"),

@@ -213,6 +213,11 @@ def test_nan_is_not_lost(name: str) -> None:
     compare(lambda T, x: getattr(T, name)(x, dim=1), x, grad=False)
 
 
+def test_sums_of_float16_are_exact() -> None:
+    ones = np.ones((5000, 2), np.float16)
+    compare(lambda T, x: (x.sum(0), x.sum(), x.cumsum(0), x.mean(0)), ones, grad=False)
+
+
 def test_sum_and_mean_in_another_dtype() -> None:
     x = numbers(2, 3, dtype=np.float32)
     compare(lambda T, x: (x.sum(dtype=T.float64), x.mean(1, dtype=T.float64)), x)

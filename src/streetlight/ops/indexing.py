@@ -40,8 +40,8 @@ def _along(xp: Any, index: Array, dim: int, ndim: int) -> tuple[Array, ...]:
     """The NumPy index that picks `index` along `dim` and walks all other dimensions."""
     if index.ndim != ndim or index.dtype.kind not in "iu":
         raise ValueError("the index does not fit")
-    if index.size and index.min() < 0:  # a wrong label must not count from the end
-        raise IndexError(f"index {index.min()} is negative")
+    if index.size and index.min() < 0:
+        raise IndexError("a wrong label must not count from the end")
     places = [
         xp.arange(n).reshape((1,) * d + (n,) + (1,) * (ndim - d - 1))
         for d, n in enumerate(index.shape)
@@ -64,7 +64,21 @@ def _gathered(x: Any, index: Any, dim: int, name: str = "gather") -> Shape:
             expected=f"as many dimensions, and no size larger, but in dimension {dim}",
             got={"input": x, "index": index},
         )
+    size = x.shape[dim] if x.ndim else 1
+    low, high = _extent(index)
+    if low < 0 or high >= size:
+        raise IndexOutOfRangeError(
+            f"{name}: index {low if low < 0 else high} is out of bounds in dimension {dim}",
+            expected=f"0 to {size - 1}",
+            got={"input": x, "index": index},
+        )
     return tuple(index.shape)
+
+
+def _extent(index: Any) -> tuple[int, int]:
+    """The smallest and the largest index, where the numbers are known."""
+    data = getattr(index, "_data", None)
+    return (int(data.min()), int(data.max())) if data is not None and data.size else (0, -1)
 
 
 def _index_samples() -> list[Sample]:
@@ -83,9 +97,9 @@ def _index_samples() -> list[Sample]:
     algebra="{0}[{1}]", onnx="GatherElements", samples=_index_samples,
     error_samples=lambda: [
         ErrorSample((numbers(2, 3), np.array([[3]])), {"dim": 1}, IndexOutOfRangeError,
-                    "gather: index 3 is out of bounds"),
+                    "gather: index 3 is out of bounds in dimension 1"),
         ErrorSample((numbers(2, 3), np.array([[-1]])), {"dim": 1}, IndexOutOfRangeError,
-                    "gather: index -1 is negative"),
+                    "gather: index -1 is out of bounds in dimension 1"),
         ErrorSample((numbers(2, 3), np.array([1])), {"dim": 1}, ShapeError,
                     "gather: the index does not fit"),
         ErrorSample((numbers(2, 3), numbers(2, 1)), {"dim": 1}, DTypeError,
@@ -241,7 +255,11 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
 
 
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
-    """Add the elements of `src` to the places along `dim` that `index` names."""
+    """Add the elements of `src` to the places along `dim` that `index` names.
+
+    Raises:
+        ShapeError: if src and index differ in shape (PyTorch takes a part of a larger src).
+    """
     place = one_dim("scatter_add", dim, input.ndim)
     if tuple(src.shape) != tuple(index.shape):
         raise ShapeError("scatter_add: src and index differ in shape",

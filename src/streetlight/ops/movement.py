@@ -225,7 +225,10 @@ def _cat(xp: Any, *tensors: Array, dim: int, sizes: tuple[int, ...]) -> Array:
 
 
 def reshape(input: Tensor, *shape: Any) -> Tensor:
-    """The same elements, row by row, in another shape; one size may be -1."""
+    """The same elements, row by row, in another shape; one size may be -1.
+
+    It shares memory where that is possible, and copies where PyTorch's `view` would refuse.
+    """
     wanted = as_shape("reshape", shape)
     count = math.prod(input.shape)
     return _reshape(input, shape=fill_in_size("reshape", wanted, count))
