@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 import streetlight as sl
 from streetlight.projects import book
+from streetlight.projects.run_folder import RunFolder, RunOptions
 
 
 def test_the_squared_error_is_half_the_distance_to_one_hot():
@@ -41,6 +44,27 @@ def test_one_batch_makes_one_update_of_the_book_s_rule():
     new_first, new_second = (p.detach().numpy() for p in trainer.model.parameters())
     np.testing.assert_allclose(new_first, first + 0.005 * back.T @ pixels, atol=1e-6)
     np.testing.assert_allclose(new_second, second + 0.005 * off.T @ hidden, atol=1e-6)
+
+
+def test_only_what_ran_in_full_is_compared_with_the_book(tmp_path, capsys):
+    run = RunFolder(tmp_path, {"project": "mnist"})
+    book.compare(run, {"with dropout": 0.82, "in mini-batches": 0.8}, RunOptions())
+    said = capsys.readouterr().out
+    assert "cut it short: plain network to the end, the same stopped in time, tanh and" in said
+    assert re.search(r"with dropout +82\.0 % +81\.9 %\nin mini-batches +80\.0 % +80\.7 %\n", said)
+    assert "pixel dropout" not in said
+    assert (tmp_path / "book.csv").read_text().splitlines()[1:] == [
+        "with dropout,0.8200,0.819", "in mini-batches,0.8000,0.807",
+    ]  # fmt: skip
+    assert (tmp_path / "book.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_all_five_are_compared_and_what_was_added_is_said(tmp_path, capsys):
+    run = RunFolder(tmp_path, {"project": "mnist"})
+    book.compare(run, dict.fromkeys(book.BOOK, 0.82), RunOptions())
+    said = capsys.readouterr().out
+    assert "cut it short" not in said
+    assert "The tanh network has pixel dropout of 0.4 added (the book's own recipe" in said
 
 
 def test_what_is_learnt_and_what_is_watched_never_meet():

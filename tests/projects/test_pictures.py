@@ -49,15 +49,23 @@ def test_curves_name_themselves_and_mark_what_is_kept():
     history = {"loss": [2, 1.0], "validation_loss": [1.5, 1.25]}
     figure = pictures.curves(history, ["loss"], 1, "headline")
     words = texts(figure)
-    assert {"headline", "loss", "epoch", "training 1.000", "held out 1.250"} <= set(words)
+    assert {"headline", "loss", "epoch", "training 2.000", "validation 1.500"} <= set(words)
     lines = [line.get_xydata().tolist() for line in figure.axes[0].lines]
     assert lines == [[[1, 2], [2, 1]], [[1, 1.5], [2, 1.25]], [[1, 1.5]]]
 
 
 def test_one_epoch_alone_is_drawn(tmp_path):
     figure = pictures.curves({"loss": [2.0], "validation_loss": [2.0]}, ["loss"], 1, "one")
+    assert figure.axes[0].get_xticks().tolist() == [1]
     pictures.save_figure(figure, tmp_path / "one.png")
     assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_curves_write_r2_and_minus_signs_as_people_do():
+    history = {"r2": [-0.5, -0.25], "validation_r2": [-0.125, -1.0]}
+    words = texts(pictures.curves(history, ["r2"], 2, "headline"))
+    assert {"R²", "training −0.250", "validation −1.000"} <= set(words)
+    assert "r2" not in words
 
 
 def test_confusion_writes_the_counts_and_colours_the_mistakes():
@@ -73,6 +81,14 @@ def test_confusion_writes_the_counts_and_colours_the_mistakes():
 def test_no_mistake_at_all_is_drawn_too():
     figure = pictures.confusion(np.diag([3, 4, 5]), ["a", "b", "c"], "none")
     assert {"3", "4", "5"} <= set(texts(figure))
+    assert len(figure.axes) == 1
+
+
+def test_mistakes_that_are_made_once_need_no_colour_scale():
+    figure = pictures.confusion(np.array([[3, 1], [1, 4]]), ["a", "b"], "once")
+    assert len(figure.axes) == 1
+    assert not any("colour" in text for text in texts(figure))
+    assert len(pictures.confusion(np.array([[3, 2], [1, 4]]), ["a", "b"], "twice").axes) == 2
 
 
 @pytest.mark.parametrize("count", [1, 6, 7, 18])
@@ -108,8 +124,13 @@ def test_a_layer_of_zeros_is_drawn():
 
 
 def test_a_comparison_gives_both_figures():
-    figure = pictures.comparison({"a": 0.9, "b": 0.8}, {"a": 0.7, "b": 0.85}, "headline")
-    assert {"90.0 %", "70.0 %", "80.0 %", "85.0 %", "a", "b"} <= set(texts(figure))
+    there = {"a": 0.7, "b": 0.95, "c": 0.1}
+    figure = pictures.comparison({"a": 0.9, "b": 0.3}, there, "headline", "note")
+    words = set(texts(figure))
+    assert {"90.0 %", "70.0 %", "30.0 %", "95.0 %", "a", "b", "headline", "note"} <= words
+    low, high = figure.axes[0].get_xlim()
+    assert 0.1 < low < 0.3
+    assert high > 0.95
 
 
 def test_matplotlib_is_left_as_it_was():

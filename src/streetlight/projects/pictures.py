@@ -80,7 +80,7 @@ def save_figure(figure: Figure, path: Path) -> None:
 def curves(
     history: Mapping[str, Sequence[float]], measures: Sequence[str], kept: int, title: str
 ) -> Figure:
-    """Draw how training went: one panel for each measure, training grey and held-out purple.
+    """Draw how training went: one panel for each measure, training grey and validation purple.
 
     Args:
         history: a list with one number per epoch for each measure and its `validation_` sister.
@@ -88,12 +88,13 @@ def curves(
         kept: the epoch whose model is kept.
         title: the headline.
     """
-    note = "grey: training, measured while it learns  ·  purple: data held out  ·  dot: model kept"
+    note = "grey: training, while it learns  ·  purple: validation  ·  dot and figures: model kept"
     figure = new_figure(title, note, (max(4.8 * len(measures), 8), 4.2))
     panels = figure.subplots(1, len(measures), squeeze=False)[0]
     for axes, name in zip(panels, measures, strict=True):
         plain(axes)
-        axes.set_title(name.replace("_", " "), loc="left", size=11, color=INK)
+        shown = "R²" if name == "r2" else name.replace("_", " ")
+        axes.set_title(shown, loc="left", size=11, color=INK)
         axes.set_xlabel("epoch", color=GREY)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(axis="y", color="#eeeeee")
@@ -103,20 +104,26 @@ def curves(
         axes.plot(epochs, learnt, color=LEARNT, linewidth=2, marker=marker)
         axes.plot(epochs, unseen, color=UNSEEN, linewidth=2)
         axes.plot(kept, unseen[kept - 1], "o", color=UNSEEN, markersize=7)
-        _name_ends(axes, learnt[-1], unseen[-1], len(epochs))
+        if len(epochs) == 1:
+            axes.set(xlim=(0.5, 1.5), xticks=[1])
+        ends = {"training": (LEARNT, learnt), "validation": (UNSEEN, unseen)}
+        _name_ends(axes, ends, kept)
     return figure
 
 
-def _name_ends(axes: Axes, learnt: float, unseen: float, end: int) -> None:
-    """Write at the end of two curves what they are, one name above the other where they meet."""
+def _name_ends(axes: Axes, curves: Mapping[str, tuple[str, Sequence[float]]], kept: int) -> None:
+    """Write at the end of two curves what they are, one name above the other where they meet.
+
+    The figure beside the name is that of the epoch which is kept.
+    """
     low, high = axes.get_ylim()
-    apart = 7 if abs(learnt - unseen) < 0.1 * (high - low) else 0
-    for value, other, label, colour in (
-        (learnt, unseen, "training", LEARNT),
-        (unseen, learnt, "held out", UNSEEN),
-    ):
+    ends = [values[-1] for _, values in curves.values()]
+    apart = 7 if abs(ends[0] - ends[1]) < 0.1 * (high - low) else 0
+    for place, (label, (colour, values)) in enumerate(curves.items()):
+        up = ends[place] > ends[1 - place] or (ends[0] == ends[1] and place == 0)
         axes.annotate(
-            f"{label} {value:.3f}", (end, value), xytext=(8, apart if value >= other else -apart),
+            f"{label} {values[kept - 1]:.3f}".replace("-", "−"), (len(values), values[-1]),
+            xytext=(8, apart if up else -apart),
             textcoords="offset points", color=colour, va="center",
         )  # fmt: skip
 
@@ -130,15 +137,16 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], title: str) -> Figure:
         title: the headline.
     """
     size = len(classes)
-    note = "row: what it is   ·   column: what the network said   ·   colour: number of mistakes"
+    right = np.eye(size, dtype=bool)
+    wrong = np.where(right | (matrix == 0), np.nan, matrix)
+    most = int(np.nanmax(wrong, initial=0))
+    note = "row: what it is   ·   column: what the network said"
+    note += "   ·   colour: number of mistakes" if most > 1 else ""
     figure = new_figure(title, note, (2.2 + 0.55 * size, 2.4 + 0.5 * size))
     axes = figure.subplots()
     plain(axes, frame=False)
-    right = np.eye(size, dtype=bool)
-    wrong = np.where(right | (matrix == 0), np.nan, matrix)
-    most = max(int(np.nanmax(wrong, initial=0)), 2)
     axes.imshow(np.where(right, 1.0, np.nan), cmap="Greys", vmin=0, vmax=16)
-    image = axes.imshow(wrong, cmap=count_colours(), vmin=1, vmax=most)
+    image = axes.imshow(wrong, cmap=count_colours(), vmin=1, vmax=max(most, 2))
     for row, column in np.argwhere(matrix > 0):
         shade = image.to_rgba(matrix[row, column])[:3]
         dark = row != column and float(np.dot(shade, [0.3, 0.59, 0.11])) < 0.5
@@ -154,7 +162,8 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], title: str) -> Figure:
         axes.axvline(edge, color="#e4e4e4", linewidth=0.8)
     axes.set_xlabel("said", color=GREY)
     axes.set_ylabel("true", color=GREY)
-    _legend(figure, axes, image, "mistakes", range(1, most + 1, max(1, ceil(most / 5))))
+    if most > 1:
+        _legend(figure, axes, image, "mistakes", range(1, most + 1, max(1, ceil(most / 5))))
     return figure
 
 
@@ -197,16 +206,18 @@ def mistakes(
     return figure
 
 
-def comparison(here: Mapping[str, float], there: Mapping[str, float], title: str) -> Figure:
+def comparison(
+    here: Mapping[str, float], there: Mapping[str, float], title: str, note: str
+) -> Figure:
     """Draw for each name two shares as dots on one line: ours purple, the book's grey.
 
     Args:
         here: what was found in this run, by name.
-        there: what the book found, by the same names.
+        there: what the book found, by the same names; further ones are left aside.
         title: the headline.
+        note: how to read the picture.
     """
-    note = "share of the 10,000 test images named rightly   ·   grey: the book   ·   purple: here"
-    figure = new_figure(title, note, (9, 1.9 + 0.5 * len(here)))
+    figure = new_figure(title, note, (9, 2.1 + 0.5 * len(here)))
     axes = figure.subplots()
     plain(axes)
     for row, (name, ours) in enumerate(here.items()):
@@ -221,10 +232,12 @@ def comparison(here: Mapping[str, float], there: Mapping[str, float], title: str
             )  # fmt: skip
     axes.set_axisbelow(True)
     axes.set_yticks(range(len(here)), list(here), color=INK)
-    axes.set_xticks(np.arange(0, 1.01, 0.05))
-    axes.set_xlim(min([*here.values(), *there.values()]) - 0.04, 1.04 * max(here.values()))
+    shares = [share for name in here for share in (here[name], there[name])]
+    room = 0.25 * (max(shares) - min(shares)) + 0.01  # for the figures at both sides
+    axes.set_xlim(min(shares) - room, max(shares) + room)
+    axes.set_xlabel("test images named rightly", color=GREY)
     axes.set_ylim(len(here) - 0.5, -0.5)
-    axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
+    axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.4g} %")
     axes.grid(axis="x", color="#eeeeee")
     axes.tick_params(axis="y", length=0)
     return figure
