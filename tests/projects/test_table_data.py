@@ -166,6 +166,7 @@ def test_what_the_target_is(values, classes, why):
         ([1, 2, ""] * 5 + [""] * 30, "target column 'y' is missing in 35 of 45 rows"),
         ([""] * 30, "target column 'y' is missing in 30 of 30 rows"),
         ([1, 2] * 9, "t.csv has 18 rows with a target"),
+        ([1], "t.csv has 1 row with a target"),
         ([f"name {n}" for n in range(30)], "30 different texts in 30 rows"),
         ([f"2024-01-{n % 3 + 1:02}" for n in range(30)], "holds dates, such as '2024-01-01'"),
         ([f"{n}.5.2024 10:00" for n in range(1, 31)], "holds dates, such as '1.5.2024 10:00'"),

@@ -58,6 +58,10 @@ def test_without_mistakes_the_least_sure_come_first():
     assert "100 % of 3 held-out rows (± 17.9 %)" in outcome.tell()[0]
 
 
+def test_one_row_is_a_row():
+    assert "right for 100 % of 1 row (" in classes([0], [0]).tell("row")[0]
+
+
 def test_numbers_are_measured():
     outcome = numbers([11, 9, 14, 10], [12, 8, 14, 6])
     np.testing.assert_allclose(outcome.said, [11, 9, 14, 10])

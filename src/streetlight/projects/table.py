@@ -220,7 +220,7 @@ def predict(path: Path, files: list[Path]) -> None:
             if known.any():
                 outcome = Outcome(encoding, outputs[known], values[known])
                 print("compared with its own target (rows learnt from may be among them):")
-                print(*outcome.tell("rows"), sep="\n")
+                print(*outcome.tell("row"), sep="\n")
 
 
 def ask(model: nn.Module, inputs: NDArray[np.float32]) -> NDArray[np.float64]:

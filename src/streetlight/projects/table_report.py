@@ -142,7 +142,8 @@ def _mistakes(
         drawn.append([line, *told, *(_shown(record[place]) for place in places)])
     title = f"The {len(drawn)} held-out rows that are farthest off"
     if classes:
-        title = f"{int((outcome.said != outcome.true).sum()):,} of {len(rows):,} rows are wrong"
+        wrong = int((outcome.said != outcome.true).sum())
+        title = f"{wrong:,} of {plural(len(rows), 'row')} {'is' if wrong == 1 else 'are'} wrong"
     if all_right:
         title = f"All {len(rows):,} held-out rows are right; of these it was least sure"
     note = "worst first · bold: what the network said" + ", and how sure it was" * bool(classes)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from streetlight.projects.judgement import percent
 from streetlight.projects.table_data import Encoding
+from streetlight.projects.words import plural
 
 Floats = NDArray[np.float64]
 SHUFFLES, MOST_ROWS = 10, 2_000
@@ -76,10 +77,10 @@ class Outcome:
         luck = float(np.mean(self.true == self.encoding.guess))
         return self.score - luck <= float(np.sqrt(luck * (1 - luck) / len(self.true)))
 
-    def tell(self, kind: str = "held-out rows") -> list[str]:
+    def tell(self, kind: str = "held-out row") -> list[str]:
         """The result on this kind of rows in words, beside what guessing gives."""
         target, guess = self.encoding.target, self.encoding.guess
-        rows = f"{len(self.true):,} {kind}"
+        rows = plural(len(self.true), kind)
         if target.classes:
             name = target.classes[int(guess)]
             luck = float(np.mean(self.true == guess))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from streetlight.errors import TableError
 from streetlight.projects.table_columns import label, read_column
 from streetlight.projects.table_file import Table
+from streetlight.projects.words import plural
 
 FEWEST_ROWS = 20
 MOST_WHOLE_CLASSES = 20
@@ -113,7 +114,7 @@ def _check_present(table: Table, name: str, present: int) -> None:
         )
     if present < FEWEST_ROWS:
         raise TableError(
-            f"{table.path} has {present} rows with a target",
+            f"{table.path} has {plural(present, 'row')} with a target",
             expected=f"at least {FEWEST_ROWS}, and better some hundreds",
             fix="add rows: with so few, nothing can be learnt and measured",
         )
