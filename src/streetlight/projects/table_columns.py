@@ -135,7 +135,8 @@ def read_column(table: Table, name: str) -> Raw:
         )
         return texts
     raise TableError(
-        f"column {name!r} mixes {plural(numbers, 'number')} with {odd}: {_examples(table, name, wrong)}",
+        f"column {name!r} mixes {plural(numbers, 'number')} with {odd}: "
+        f"{_examples(table, name, wrong)}",
         expected="numbers throughout, or text throughout",
         fix="correct those fields, leave them empty if not known, or take the column out",
     )
