@@ -67,18 +67,19 @@ def _check_memory(target: Any, recording: bool) -> None:
 
     A recorded change of a part of such memory would belong to elements outside of the part, too.
     """
-    if not target._data.flags.writeable:
-        raise InPlaceError(
-            "the tensor's memory is read-only", got={"tensor": target}, fix="change x.clone()"
-        )
-    while target is not None:
-        if _is_expanded(target._data):
+    view = target
+    while view is not None:
+        if _is_expanded(view._data):
             raise InPlaceError(
                 "several elements of the tensor lie in one place of memory (it was expanded)",
                 got={"tensor": target},
                 fix="change x.clone()",
             )
-        target = target._base[0] if recording and target._base is not None else None
+        view = view._base[0] if recording and view._base is not None else None
+    if target._data.size and not target._data.flags.writeable:
+        raise InPlaceError(
+            "the tensor's memory is read-only", got={"tensor": target}, fix="change x.clone()"
+        )
 
 
 def _is_expanded(data: Any) -> bool:
