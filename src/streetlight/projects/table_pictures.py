@@ -99,8 +99,8 @@ def predicted_against_true(
     largest = max(-low, high)
     if 1e4 <= largest < 1e12:
         places = decimals(high - low, 3) if high > low else 0
+        axes.locator_params(nbins=4 if largest >= 1e6 else 6)
         for axis in (axes.xaxis, axes.yaxis):
-            axis.get_major_locator().set_params(nbins=4 if largest >= 1e6 else 6)
             axis.set_major_formatter(f"{{x:,.{places}f}}")
     axes.set_xlabel(f"true {shorten(target, 40)}", color=GREY)
     axes.set_ylabel("said", color=GREY)
