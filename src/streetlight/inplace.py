@@ -76,7 +76,7 @@ def _check_memory(target: Any, recording: bool) -> None:
                 fix="change x.clone()",
             )
         view = view._base[0] if recording and view._base is not None else None
-    if target._data.size and not target._data.flags.writeable:
+    if not target._data.flags.writeable:
         raise InPlaceError(
             "the tensor's memory is read-only", got={"tensor": target}, fix="change x.clone()"
         )
