@@ -102,44 +102,37 @@ def from_dlpack(source: Any) -> Tensor:
     return Tensor.wrap(as_array(array))
 
 
-def zeros(
-    *shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+# Wherever `options` are taken, they are `device` and `requires_grad`.
+
+
+def zeros(*shape: Any, dtype: Any = None, **options: Any) -> Tensor:
     """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`."""
-    return _made(np.zeros(_shape("zeros", shape), _dtype(dtype)), device, requires_grad)
+    return _made(np.zeros(_shape("zeros", shape), _dtype(dtype)), **options)
 
 
-def ones(*shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def ones(*shape: Any, dtype: Any = None, **options: Any) -> Tensor:
     """A tensor of ones."""
-    return _made(np.ones(_shape("ones", shape), _dtype(dtype)), device, requires_grad)
+    return _made(np.ones(_shape("ones", shape), _dtype(dtype)), **options)
 
 
-def empty(
-    *shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def empty(*shape: Any, dtype: Any = None, **options: Any) -> Tensor:
     """A tensor whose numbers are whatever lay in memory."""
-    return _made(np.empty(_shape("empty", shape), _dtype(dtype)), device, requires_grad)
+    return _made(np.empty(_shape("empty", shape), _dtype(dtype)), **options)
 
 
-def full(
-    shape: Sequence[int], value: float, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False,
-) -> Tensor:  # fmt: skip
+def full(shape: Sequence[int], value: float, dtype: Any = None, **options: Any) -> Tensor:
     """A tensor with one number everywhere; its dtype is the number's."""
     kind = dtypes.of_scalar(value) if dtype is None else dtypes.as_dtype(dtype)
+    sizes = _shape("full", (shape,))
     try:
-        array = context.run(np.full, _shape("full", (shape,)), value, kind)
+        return _made(context.run(np.full, sizes, value, kind), **options)
     except (ValueError, OverflowError) as error:
-        if isinstance(error, ArgumentError):
-            raise
         raise DTypeError(f"full: {kind} cannot hold {value!r}") from error
-    return _made(array, device, requires_grad)
 
 
 def _like(make: Any, input: Tensor, *value: Any, dtype: Any = None, **options: Any) -> Tensor:
-    options = {"device": input.device} | options
-    made: Tensor = make(input.shape, *value, dtype=dtype or input.dtype, **options)
-    return made
+    options = {"dtype": dtype or input.dtype, "device": input.device} | options
+    return make(input.shape, *value, **options)
 
 
 def zeros_like(input: Tensor, **options: Any) -> Tensor:
@@ -205,32 +198,30 @@ def _places(name: str, input: Tensor) -> Tensor:
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """The lower triangle of a matrix, zeros elsewhere."""
-    return ops.where(_places("tril", input) <= diagonal, input, 0)
+    return ops.where(_places("tril", input) <= diagonal, input, zeros((), dtype=input.dtype))
 
 
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """The upper triangle of a matrix, zeros elsewhere."""
-    return ops.where(_places("triu", input) >= diagonal, input, 0)
+    return ops.where(_places("triu", input) >= diagonal, input, zeros((), dtype=input.dtype))
 
 
 def rand(
-    *shape: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False,
-) -> Tensor:  # fmt: skip
+    *shape: Any, generator: Generator | None = None, dtype: Any = None, **options: Any
+) -> Tensor:
     """Random numbers spread evenly over [0, 1)."""
     source = generator or default_generator
     drawn = uniform(shape=_shape("rand", shape), generator=source, dtype=_dtype(dtype))
-    return _made(drawn._data, device, requires_grad)
+    return _made(drawn._data, **options)
 
 
 def randn(
-    *shape: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False,
-) -> Tensor:  # fmt: skip
+    *shape: Any, generator: Generator | None = None, dtype: Any = None, **options: Any
+) -> Tensor:
     """Random numbers from the standard normal distribution."""
     source = generator or default_generator
     drawn = normal(shape=_shape("randn", shape), generator=source, dtype=_dtype(dtype))
-    return _made(drawn._data, device, requires_grad)
+    return _made(drawn._data, **options)
 
 
 def rand_like(input: Tensor, **options: Any) -> Tensor:

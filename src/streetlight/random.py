@@ -64,14 +64,15 @@ class Generator:
         rest = [int(inner["has_uint32"]), int(inner["uinteger"])]
         return json.dumps([self._seed, words, rest]).encode()
 
-    def restore(self, state: bytes) -> None:
-        """Go on from a state that `state` returned.
+    def restore(self, state: Any) -> None:
+        """Go on from a state that `state` or `get_state` returned.
 
         Raises:
             FileFormatError: if the bytes are not such a state.
         """
         try:
-            seed, words, rest = json.loads(bytes(state))
+            data = state if isinstance(state, bytes) else np.asarray(state, np.uint8).tobytes()
+            seed, words, rest = json.loads(data)
             self._bits.state = {
                 "bit_generator": "SFC64",
                 "state": {"state": np.array(words, dtype=np.uint64)},
@@ -91,11 +92,7 @@ class Generator:
 
     def set_state(self, state: Any) -> Generator:
         """Go on from a state that `get_state` returned."""
-        try:
-            data = np.asarray(state, dtype=np.uint8).tobytes()
-        except (ValueError, TypeError):
-            data = b""  # restore says what is wrong
-        self.restore(data)
+        self.restore(state)
         return self
 
     def words(self, count: int) -> Array:

@@ -308,7 +308,14 @@ TEXTS = {
 @pytest.mark.parametrize("text", TEXTS)
 def test_texts(text: str) -> None:
     assert repr(TEXTS[text]()) == text
-    assert f"{TEXTS[text]()}" == text
+    assert str(TEXTS[text]()) == text
+
+
+def test_texts_in_f_strings() -> None:
+    for value in (3, 2.5, True):
+        assert f"{sl.tensor(value)}" == f"{torch.tensor(value)}" == f"{value}"
+    assert f"{sl.tensor(0.12345):.2f}" == "0.12"
+    assert f"{sl.tensor([1, 2])}" == "tensor([1, 2], shape=(2,), dtype=int64)"
 
 
 def test_an_error_shows_what_it_got() -> None:

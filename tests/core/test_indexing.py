@@ -278,8 +278,8 @@ def test_index_select(shape: Any, dim: int, index: Any) -> None:
 
 
 @pytest.mark.parametrize(("index", "kind", "words"), [
-    ([0, 4], IndexOutOfRangeError, "index 0 to 4 is not within 0 to 3"),
-    ([-1], IndexOutOfRangeError, "index -1 to -1 is not within 0 to 3"),
+    ([0, 4], IndexOutOfRangeError, "index 4 is out of bounds in dimension 0"),
+    ([-1], IndexOutOfRangeError, "index -1 is out of bounds in dimension 0"),
     ([[0]], DTypeError, "the index must be a vector of integers"), ([0.0], DTypeError, "the index"),
     ([True, False, True, False], DTypeError, "the index must be a vector of integers"),
 ])  # fmt: skip

@@ -256,6 +256,11 @@ def test_expanded_memory() -> None:
     for change in (lambda T, x: x.expand(2, 3).add_(1), lambda T, x: x.expand(2, 3).zero_()):
         with pytest.raises(InPlaceError, match="several elements of the tensor lie in one place"):
             change(sl, sl.ones(3))
+    with pytest.raises(InPlaceError, match="lie in one place"):
+        sl.ones(2, 3)[:, ::2].expand(2, 2, 2).zero_()
+    part = (sl.ones(3, requires_grad=True) * 1).expand(2, 3)[0]
+    with pytest.raises(InPlaceError, match="lie in one place"):
+        part.mul_(2)  # the gradient would have to know of the other row
     x = sl.ones(1, 3)
     x.expand(1, 3).add_(1)  # nothing is repeated
     assert x.tolist() == [[2.0, 2.0, 2.0]]

@@ -24,7 +24,7 @@ from streetlight.ops.registry import (
     context,
     unary,
 )
-from streetlight.ops.samples import BINARY_SHAPES, misfits, numbers, pairs, text_misfit, within
+from streetlight.ops.samples import BINARY_SHAPES, misfits, numbers, pairs, within
 
 if TYPE_CHECKING:
     from streetlight.tensor import Tensor
@@ -143,7 +143,7 @@ def remainder(xp: XP, x: Array, y: Array) -> Array:
 
 
 @unary(ufunc="negative", vjp=[lambda g, out, x: -g], algebra="−{0}", c="-{0}", onnx="Neg",
-       samples=within(-2, 2), error_samples=text_misfit("neg"))  # fmt: skip
+       samples=within(-2, 2))  # fmt: skip
 def neg(xp: XP, x: Array) -> Array:
     """Negative, −x."""
     return xp.negative(x)

@@ -64,21 +64,20 @@ def _gathered(x: Any, index: Any, dim: int, name: str = "gather") -> Shape:
             expected=f"as many dimensions, and no size larger, but in dimension {dim}",
             got={"input": x, "index": index},
         )
-    size = x.shape[dim] if x.ndim else 1
-    low, high = _extent(index)
-    if low < 0 or high >= size:
-        raise IndexOutOfRangeError(
-            f"{name}: index {low if low < 0 else high} is out of bounds in dimension {dim}",
-            expected=f"0 to {size - 1}",
-            got={"input": x, "index": index},
-        )
+    _check_range(name, x, index, dim)
     return tuple(index.shape)
 
 
-def _extent(index: Any) -> tuple[int, int]:
-    """The smallest and the largest index, where the numbers are known."""
+def _check_range(name: str, x: Any, index: Any, dim: int) -> None:
+    """Refuse indices that are negative or too large, where the numbers are known."""
     data = getattr(index, "_data", None)
-    return (int(data.min()), int(data.max())) if data is not None and data.size else (0, -1)
+    size = x.shape[dim] if x.ndim else 1
+    if data is not None and data.size and not 0 <= data.min() <= data.max() < size:
+        wrong = data.min() if data.min() < 0 else data.max()
+        raise IndexOutOfRangeError(
+            f"{name}: index {wrong} is out of bounds in dimension {dim}",
+            expected=f"0 to {size - 1}", got={"input": x, "index": index},
+        )  # fmt: skip
 
 
 def _index_samples() -> list[Sample]:
@@ -283,13 +282,8 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     if index.dtype.kind not in "iu" or index.ndim > 1:
         raise DTypeError("index_select: the index must be a vector of integers",
                          got={"index": index})  # fmt: skip
-    size = input.shape[place] if input.ndim else 1
-    try:
-        index = in_range(reshape(index, -1), size=size)
-    except IndexOutOfRangeError as error:
-        words = error.what.replace("in_range:", "index_select: index")
-        raise IndexOutOfRangeError(words, got={"input": input, "dim": dim}) from None
-    return _pick(input, index, index=(slice(None),) * place + (HERE,))
+    _check_range("index_select", input, index, place)
+    return _pick(input, reshape(index, -1), index=(slice(None),) * place + (HERE,))
 
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:

@@ -54,11 +54,6 @@ def misfits(name: str) -> Callable[[], list[ErrorSample]]:
     ]
 
 
-def text_misfit(name: str) -> Callable[[], list[ErrorSample]]:
-    """The wrong call of an operation with one input: something that holds no numbers."""
-    return lambda: [ErrorSample(("text",), {}, DTypeError, f"{name}: cannot compute with a str")]
-
-
 def calls(*samples: tuple[tuple[Any, ...], dict[str, Any]]) -> Callable[[], list[Sample]]:
     """Samples written out: pairs of inputs and attributes."""
     return lambda: [Sample(inputs, attributes) for inputs, attributes in samples]
