@@ -1,5 +1,6 @@
 """Atomic writing: whatever goes wrong, the name holds the old file or the new one, whole."""
 
+import errno
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 
 from streetlight.errors import FileAccessError
 from streetlight.interop import atomic_write
+from streetlight.interop.files import access_error
 
 
 def names(folder):
@@ -73,6 +75,7 @@ FULL = """
 import resource, signal, sys
 from streetlight.errors import FileAccessError
 from streetlight.interop import atomic_write
+from streetlight.interop.files import access_error
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
@@ -98,6 +101,7 @@ def test_no_room_leaves_the_old_file(tmp_path):
 KILLED = """
 import sys, time
 from streetlight.interop import atomic_write
+from streetlight.interop.files import access_error
 with atomic_write(sys.argv[1]) as file:
     file.write(b"half")
     file.flush()
@@ -121,3 +125,9 @@ def test_a_killed_writer_harms_nothing_and_the_next_one_tidies_up(tmp_path):
     assert path.read_bytes() == b"new"
     write(path, b"newer")
     assert names(tmp_path) == ["a [1].txt", "b.txt"]
+
+
+def test_a_read_only_disk_is_not_said_to_be_full():
+    error = access_error("written", "a.txt", OSError(errno.EROFS, "Read-only file system"))
+    assert error.what == "a.txt cannot be written: read-only file system"
+    assert "fix:  choose another folder\n" in str(error)

@@ -92,7 +92,10 @@ def test_a_terminal_without_abilities_gets_plain_lines():
 
 
 def test_a_pipe_gets_one_plain_line_per_epoch():
-    process = subprocess.run([sys.executable, "-c", JOB], capture_output=True, text=True)
+    narrow = {**os.environ, "COLUMNS": "40"}  # lines are for programs too, and so never wrapped
+    process = subprocess.run(
+        [sys.executable, "-c", JOB], capture_output=True, text=True, env=narrow
+    )
     *lines, last = process.stdout.splitlines()
     assert [LINE.fullmatch(line)[1] for line in lines] == ["1", "2", "3"]
     assert last.startswith("seconds")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -66,10 +67,11 @@ def access_error(done: str, path: str | os.PathLike[str], error: OSError) -> Fil
         NotADirectoryError: "a file stands where a folder belongs; choose another path",
         PermissionError: "choose another folder, or ask for the right to use this one",
     }
+    room = "" if error.errno == errno.EROFS else "make room on the disk, or "
     reason = (error.strerror or str(error) or "the system refuses").lower()
     return FileAccessError(
         f"{os.fspath(path)} cannot be {done}: {reason}",
-        fix=fixes.get(type(error), "make room on the disk, or choose another folder"),
+        fix=fixes.get(type(error), f"{room}choose another folder"),
     )
 
 
