@@ -29,7 +29,7 @@ from streetlight.projects.table_pictures import shorten
 from streetlight.projects.table_report import leave_pictures, write_predictions
 from streetlight.projects.table_result import Outcome, column_importance
 from streetlight.projects.table_target import Split, find_target, split_rows, target_numbers
-from streetlight.projects.training import finish_run, learn
+from streetlight.projects.training import drawing, finish_run, learn
 from streetlight.projects.words import plural
 from streetlight.train import Trainer
 from streetlight.train.evaluate import predict as predict_batches
@@ -145,7 +145,8 @@ def train_table(file: Path, target: str, options: RunOptions) -> RunFolder:
         options,
         patience=max(epochs // 8, 5),
     )
-    _finish(run, ready, trainer, kept, options)
+    with drawing(run):
+        _finish(run, ready, trainer, kept, options)
     return run
 
 
