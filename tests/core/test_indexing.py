@@ -305,3 +305,34 @@ def test_masks_are_bools_that_fit() -> None:
         assert "the mask is int64" in str(error)
         error = both_refuse(choose, x, np.ones(2, bool))
         assert "sizes 2 and 3 do not fit in dimension -1" in str(error)
+
+
+@pytest.mark.parametrize("pick", [
+    lambda x: x[:, [2, 0]], lambda x: x[[1, 0]], lambda x: x.T[:, [1, 0]],
+    lambda x: sl.index_select(x, 1, sl.tensor([2, 0])), lambda x: x.topk(2).values,
+    lambda x: x.T.gather(0, sl.tensor([[2, 0], [1, 1]])), lambda x: x.T.sort(0).values,
+    lambda x: sl.cat([x.T, x.T]), lambda x: sl.stack([x.T, x.T]), lambda x: sl.pad(x.T, (1, 1)),
+    lambda x: x.T.flip(0), lambda x: x.T.clone(), lambda x: x.topk(2).indices,
+    lambda x: x[:, [True, False, True]],
+])  # fmt: skip
+def test_chosen_elements_lie_row_by_row(pick: Any) -> None:
+    chosen = pick(sl.tensor(numbers(2, 3)))
+    if chosen.is_contiguous():
+        chosen.view(-1).zero_()
+    assert chosen.is_contiguous()
+    assert not chosen.any()
+
+
+@pytest.mark.parametrize("choose", [
+    lambda x: x.max(0), lambda x: x.min(-1), lambda x: x.sort(), lambda x: x.topk(1),
+])  # fmt: skip
+def test_values_of_a_0_d_tensor_are_a_copy(choose: Any) -> None:
+    x = sl.tensor(2.0)
+    choose(x).values.zero_()
+    assert x.item() == 2
+
+
+@pytest.mark.parametrize("k", [None, 2.5])
+def test_topk_refuses_k(k: Any) -> None:
+    with pytest.raises(ArgumentError, match=f"topk: k is {k}"):
+        sl.topk(sl.ones(3), k)

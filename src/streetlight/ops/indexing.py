@@ -11,7 +11,7 @@ from streetlight.devices import Array
 from streetlight.errors import ArgumentError, DTypeError, IndexOutOfRangeError, ShapeError
 from streetlight.ops.dims import one_dim, refused_index
 from streetlight.ops.elementwise import where
-from streetlight.ops.movement import _slice, expand, narrow, reshape
+from streetlight.ops.movement import _slice, copy, expand, narrow, reshape
 from streetlight.ops.reduce import ValuesAndIndices
 from streetlight.ops.registry import (
     ErrorSample,
@@ -106,7 +106,7 @@ def _index_samples() -> list[Sample]:
     ],
 )  # fmt: skip
 def _gather(xp: Any, x: Array, index: Array, dim: int) -> Array:
-    return x[_along(xp, index, dim, x.ndim)]
+    return xp.asarray(x[_along(xp, index, dim, x.ndim)], order="C")
 
 
 @primitive(
@@ -185,7 +185,7 @@ def _pick_samples() -> list[Sample]:
                                        IndexOutOfRangeError, "index 5 is out of bounds")],
 )  # fmt: skip
 def _pick(xp: Any, x: Array, *arrays: Array, index: tuple[Any, ...]) -> Array:
-    return x[_filled(index, arrays)]
+    return xp.asarray(x[_filled(index, arrays)], order="C")  # NumPy may lay it out otherwise
 
 
 @primitive(
@@ -319,7 +319,7 @@ def _order(name: str, input: Tensor, dim: int, descending: bool) -> Tensor:
 def sort(input: Tensor, dim: int = -1, descending: bool = False) -> ValuesAndIndices:
     """Sorted values along a dimension, and where each came from."""
     order = _order("sort", input, dim, descending)
-    return ValuesAndIndices(gather(input, dim, order) if input.ndim else input, order)
+    return ValuesAndIndices(gather(input, dim, order) if input.ndim else copy(input), order)
 
 
 def topk(
@@ -332,12 +332,13 @@ def topk(
     """
     place = one_dim("topk", dim, input.ndim)
     size = input.shape[place] if input.ndim else 1
-    if not 0 <= k <= size:
+    if not isinstance(k, (int, np.integer)) or not 0 <= k <= size:
         raise ArgumentError(f"topk: k is {k}", expected=f"0 to {size}", got={"input": input})
-    values, indices = sort(input, dim, descending=largest)
+    order = _order("topk", input, dim, largest)
     if not input.ndim:
-        return ValuesAndIndices(values, indices)
-    return ValuesAndIndices(narrow(values, dim, 0, k), narrow(indices, dim, 0, k))
+        return ValuesAndIndices(copy(input), order)
+    indices = narrow(order, dim, 0, k).contiguous()
+    return ValuesAndIndices(_gather(input, indices, dim=place), indices)
 
 
 # ---- square brackets ----

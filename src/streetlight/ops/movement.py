@@ -190,7 +190,8 @@ def assign(xp: Any, x: Array, value: Array, view: Op, attributes: dict[str, Any]
                   ((numbers(),), {"widths": (), "value": 1.0})),
 )  # fmt: skip
 def _pad(xp: Any, x: Array, widths: tuple[tuple[int, int], ...], value: float) -> Array:
-    return xp.pad(x, widths, constant_values=value) if x.ndim else x.copy()
+    padded = xp.pad(x, widths, constant_values=value) if x.ndim else x.copy()
+    return xp.asarray(padded, order="C")
 
 
 def _joined(*tensors: Any, dim: int, sizes: tuple[int, ...]) -> Shape:
@@ -218,7 +219,7 @@ builtin_sum: Callable[..., int] = sum
                                        ShapeError, "cat: shapes (2, 3) and (2, 4) cannot be")],
 )  # fmt: skip
 def _cat(xp: Any, *tensors: Array, dim: int, sizes: tuple[int, ...]) -> Array:
-    return xp.concatenate(tensors, axis=dim)
+    return xp.asarray(xp.concatenate(tensors, axis=dim), order="C")
 
 
 # ---- the public functions ----

@@ -11,7 +11,7 @@ from streetlight.devices import Array
 from streetlight.errors import ArgumentError, DTypeError, IndexOutOfRangeError
 from streetlight.ops.dims import Dim, many_dims, one_dim, reduced_shape
 from streetlight.ops.elementwise import eq, exp, maximum, minimum, mul, where
-from streetlight.ops.movement import _pad, expand, flip, narrow, reshape
+from streetlight.ops.movement import _pad, copy, expand, flip, narrow, reshape
 from streetlight.ops.registry import ErrorSample, Sample, Value, cast, primitive
 from streetlight.ops.samples import numbers
 
@@ -295,7 +295,7 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
 
 
 def _picked(input: Tensor, indices: Tensor, dim: int, keepdim: bool) -> ValuesAndIndices:
-    values = input.gather(dim, indices) if input.ndim else input
+    values = input.gather(dim, indices) if input.ndim else copy(input)
     if keepdim or not input.ndim:
         return ValuesAndIndices(values, indices)
     return ValuesAndIndices(values.squeeze(dim), indices.squeeze(dim))
