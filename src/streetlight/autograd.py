@@ -12,7 +12,6 @@ import heapq
 import itertools
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ContextDecorator
 from typing import TYPE_CHECKING, Any
 
 from streetlight.errors import (
@@ -22,6 +21,10 @@ from streetlight.errors import (
     InPlaceError,
     ShapeError,
 )
+from streetlight.grad_mode import enable_grad as enable_grad
+from streetlight.grad_mode import is_grad_enabled as is_grad_enabled
+from streetlight.grad_mode import no_grad as no_grad
+from streetlight.grad_mode import set_grad_enabled as set_grad_enabled
 from streetlight.ops.movement import copy
 from streetlight.ops.reduce import _sum
 from streetlight.ops.registry import Op, Shape, Value, context
@@ -143,66 +146,6 @@ def node_of(tensor: Any) -> Node | None:
     return node
 
 
-# ---- whether to record ----
-
-
-def is_grad_enabled() -> bool:
-    """Whether operations are being recorded in this thread."""
-    return context.grad_enabled
-
-
-class _Switch(ContextDecorator):
-    """A context manager and decorator that sets recording; it may be entered again and again."""
-
-    mode = False
-
-    def __new__(cls, function: Any = None) -> Any:
-        """Let the decorator be written without brackets, too."""
-        return cls()(function) if callable(function) else super().__new__(cls)
-
-    def __init__(self) -> None:
-        self.previous: list[bool] = []
-
-    def _recreate_cm(self) -> Any:
-        return type(self)()  # each call of a decorated function notes what was there before
-
-    def __enter__(self) -> None:
-        self.previous.append(context.grad_enabled)
-        context.grad_enabled = self.mode
-
-    def __exit__(self, *error: object) -> None:
-        context.grad_enabled = self.previous.pop()
-
-
-class no_grad(_Switch):  # noqa: N801
-    """Do not record operations: in a `with` block or for a decorated function."""
-
-
-class enable_grad(_Switch):  # noqa: N801
-    """Record operations again, inside of `no_grad`."""
-
-    mode = True
-
-
-class set_grad_enabled(_Switch):  # noqa: N801
-    """Switch recording on or off: at once and for good, or until the end of a `with` block."""
-
-    def __init__(self, mode: bool) -> None:
-        self.mode, self.previous = mode, [context.grad_enabled]
-        context.grad_enabled = mode
-
-    def __call__(self, function: Any) -> Any:
-        """Decorate a function; nothing is switched until it is called."""
-        context.grad_enabled = self.previous.pop()
-        return super().__call__(function)
-
-    def _recreate_cm(self) -> Any:
-        return set_grad_enabled(self.mode)
-
-    def __enter__(self) -> None:
-        context.grad_enabled = self.mode  # what was there before was noted at the start
-
-
 # ---- the walk ----
 
 
@@ -241,12 +184,28 @@ class _Arrivals:
             self.leaves[key] = edge
 
 
-def _visit(node: Node, g: Any, arrivals: _Arrivals) -> None:
-    """Send the gradient of a node's result on to its inputs."""
+def _route(starts: Sequence[tuple[Edge, Any]], wanted: set[int]) -> set[int]:
+    """Return the nodes that lead to what is wanted: the walk leaves all others alone."""
+    nodes: dict[int, Node] = {}
+    stack = [edge for edge, _ in starts]
+    while stack:
+        edge = stack.pop()
+        if type(edge) is Node and id(edge) not in nodes:
+            nodes[id(edge)] = edge
+            stack.extend(edge.edges)
+    leading: set[int] = set()
+    for node in sorted(nodes.values(), key=lambda node: node.time):  # inputs come first
+        if any(id(edge) in wanted or id(edge) in leading for edge in node.edges):
+            leading.add(id(node))
+    return leading
+
+
+def _visit(node: Node, g: Any, arrivals: _Arrivals, route: set[int] | None) -> None:
+    """Send the gradient of a node's result on to its inputs, or to those on the route."""
     node.check()
     op, out, saved, attributes = node.op, node.result(), node.saved or (), node.attributes
     for place, edge in enumerate(node.edges):
-        if edge is None:
+        if edge is None or (route is not None and id(edge) not in route):
             continue
         if op.variadic:
             gradient = op.vjp[0](g, out, place, **attributes)  # type: ignore[misc]
@@ -283,6 +242,8 @@ def _walk(
     """
     arrivals = _Arrivals()
     found: dict[int, Any] = {}
+    leading = None if wanted is None else _route(starts, wanted)
+    route = None if wanted is None or leading is None else wanted | leading
     previous, context.grad_enabled = context.grad_enabled, create_graph
     try:
         for edge, gradient in starts:
@@ -296,7 +257,9 @@ def _walk(
                     _accumulate(node.retained, _own(g, False, create_graph), create_graph)
             if wanted is not None and id(node) in wanted:
                 found[id(node)] = _own(g, False, create_graph)
-            _visit(node, g, arrivals)
+            if leading is not None and id(node) not in leading:
+                continue
+            _visit(node, g, arrivals, route)
             if not keep:
                 node.saved = node.output = None
         for key, leaf in arrivals.leaves.items():

@@ -44,6 +44,9 @@ def _recording(target: Any, inputs: tuple[Any, ...]) -> bool:
     """Whether the change must be recorded; refuses leaves, whose gradient would lose its place."""
     if not context.grad_enabled:
         return False
+    for x in (target, *inputs):  # what a view knows of gradients may be out of date
+        if isinstance(x, Value) and x._base is not None:
+            refresh(x)
     root = _root(target)
     if root.requires_grad and root._node is None:
         raise InPlaceError(

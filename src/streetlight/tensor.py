@@ -6,7 +6,7 @@ Methods and operators hand over to the operations of `streetlight.ops`; nothing 
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,60 +15,11 @@ from streetlight import autograd, devices, dtypes, inplace, ops
 from streetlight.convert import Convertible, as_array
 from streetlight.devices import Array
 from streetlight.errors import DTypeError, GradientError, ShapeError
+from streetlight.operators import converter, of_bools, operator, reflected
 from streetlight.ops.dims import one_dim
 from streetlight.ops.indexing import getitem
 from streetlight.ops.movement import copy
 from streetlight.ops.registry import Value, cast
-
-
-def _operator(op: Any) -> Callable[[Tensor, Any], Tensor]:
-    """Return the method for `self ∘ other`: a plain function, which Python calls fastest."""
-
-    def method(self: Tensor, other: Any) -> Tensor:
-        result: Tensor = op(self, other)
-        return result
-
-    return method
-
-
-def _reflected(op: Any) -> Callable[[Tensor, Any], Tensor]:
-    """Return the method for `other ∘ self`, where other is not a tensor."""
-
-    def method(self: Tensor, other: Any) -> Tensor:
-        result: Tensor = op(other, self)
-        return result
-
-    return method
-
-
-def _of_bools(symbol: str, op: Any) -> Callable[..., Tensor]:
-    """Return the method for an operator that PyTorch applies to the bits of integers.
-
-    Only for bools is that the same as the logical operation.
-    """
-
-    def method(self: Tensor, *other: Any) -> Tensor:
-        for operand in (self, *other):
-            dtype = np.asarray(getattr(operand, "_data", operand)).dtype
-            if dtype.kind != "b":
-                raise DTypeError(
-                    f"{symbol} is for bool tensors, not for {dtype}",
-                    got={"tensor": self}, fix="x.bool(), or sl.logical_and and its like",
-                )  # fmt: skip
-        result: Tensor = op(self, *other)
-        return result
-
-    return method
-
-
-def _converter(target: str) -> Callable[[Tensor], Tensor]:
-    """Return the method for `self.to(target)`, a device or a dtype by its name."""
-
-    def method(self: Tensor) -> Tensor:
-        return self.to(target)
-
-    method.__doc__ = f"Return it as {target}, itself if it is that already."
-    return method
 
 
 class Tensor(Convertible):
@@ -159,7 +110,7 @@ class Tensor(Convertible):
         return self.shape if dim is None else self.shape[one_dim("size", dim, self.ndim)]
 
     def dim(self) -> int:
-        """The number of dimensions."""
+        """The number of dimensions, as `ndim`."""
         return self.ndim
 
     def numel(self) -> int:
@@ -193,7 +144,8 @@ class Tensor(Convertible):
         return f"tensor({numbers}, {facts}{link if self.requires_grad else ''})"
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self.numel() == 1 else repr(self)
+        one = self.ndim == 0 or (spec and self.numel() == 1)
+        return format(self.item(), spec) if one else repr(self)
 
     # ---- dtype and device ----
 
@@ -217,9 +169,9 @@ class Tensor(Convertible):
             result = cast(source, dtype=wanted)
         return result if device is None else _moved(result, device)
 
-    cpu, cuda = _converter("cpu"), _converter("cuda")
-    float, double, half = (_converter(kind) for kind in ("float32", "float64", "float16"))
-    int, long, bool = (_converter(kind) for kind in ("int32", "int64", "bool"))
+    cpu, cuda = converter("cpu"), converter("cuda")
+    float, double, half = (converter(kind) for kind in ("float32", "float64", "float16"))
+    int, long, bool = (converter(kind) for kind in ("int32", "int64", "bool"))
 
     def type_as(self, other: Tensor) -> Tensor:
         """Return it with the dtype of another tensor."""
@@ -261,6 +213,8 @@ class Tensor(Convertible):
             )  # fmt: skip
         if not requires_grad and self._node is not None:
             raise GradientError("requires_grad: only leaves can be switched off", fix="x.detach()")
+        if requires_grad and self._node is None:
+            self._base = None  # a leaf of its own from now on, whatever memory it looks at
         self.requires_grad = requires_grad
         return self
 
@@ -318,22 +272,28 @@ class Tensor(Convertible):
         memo[id(self)] = twin
         return twin
 
+    def __getstate__(self) -> dict[str, Any]:
+        if self._node is not None:
+            raise GradientError("pickle: only leaves can be kept", fix="x.detach()")
+        links = ("_base", "_changed", "_hooks")
+        return {name: value for name, value in vars(self).items() if name not in links}
+
     # ---- operators ----
 
-    __add__ = __radd__ = _operator(ops.add)
-    __mul__ = __rmul__ = _operator(ops.mul)
-    __sub__, __rsub__ = _operator(ops.sub), _reflected(ops.sub)
-    __truediv__, __rtruediv__ = _operator(ops.div), _reflected(ops.div)
-    __floordiv__, __rfloordiv__ = _operator(ops.floor_divide), _reflected(ops.floor_divide)
-    __mod__, __rmod__ = _operator(ops.remainder), _reflected(ops.remainder)
-    __pow__, __rpow__ = _operator(ops.pow), _reflected(ops.pow)
-    __matmul__, __rmatmul__ = _operator(ops.matmul), _reflected(ops.matmul)
-    __and__ = __rand__ = _of_bools("&", ops.logical_and)
-    __or__ = __ror__ = _of_bools("|", ops.logical_or)
-    __xor__ = __rxor__ = _of_bools("^", ops.ne)
-    __invert__ = _of_bools("~", ops.logical_not)
-    __lt__, __le__ = _operator(ops.lt), _operator(ops.le)
-    __gt__, __ge__ = _operator(ops.gt), _operator(ops.ge)
+    __add__ = __radd__ = operator(ops.add)
+    __mul__ = __rmul__ = operator(ops.mul)
+    __sub__, __rsub__ = operator(ops.sub), reflected(ops.sub)
+    __truediv__, __rtruediv__ = operator(ops.div), reflected(ops.div)
+    __floordiv__, __rfloordiv__ = operator(ops.floor_divide), reflected(ops.floor_divide)
+    __mod__, __rmod__ = operator(ops.remainder), reflected(ops.remainder)
+    __pow__, __rpow__ = operator(ops.pow), reflected(ops.pow)
+    __matmul__, __rmatmul__ = operator(ops.matmul), reflected(ops.matmul)
+    __and__ = __rand__ = of_bools("&", ops.logical_and)
+    __or__ = __ror__ = of_bools("|", ops.logical_or)
+    __xor__ = __rxor__ = of_bools("^", ops.ne)
+    __invert__ = of_bools("~", ops.logical_not)
+    __lt__, __le__ = operator(ops.lt), operator(ops.le)
+    __gt__, __ge__ = operator(ops.gt), operator(ops.ge)
 
     def __eq__(self, other: object) -> Any:
         return False if other is None else ops.eq(self, other)
