@@ -234,3 +234,9 @@ def test_contiguous_and_shapes_of_others() -> None:
         lambda T, x, y: (x.view_as(y), x.type_as(y)), numbers(6), numbers(2, 3, dtype=np.float32)
     )
     compare(lambda T, x: (T.tril(x), T.triu(x, 1), T.tril(x, -1)), numbers(3, 4))
+
+
+def test_cat_skips_vectors_of_nothing() -> None:
+    compare(lambda T, x: T.cat([T.tensor([]), x, T.tensor([]), x], 1), numbers(2, 3))
+    compare(lambda T, x, y: T.cat([x, y]), numbers(0, dtype=np.float32), numbers(2))
+    compare(lambda T, x: (T.cat([x, x]), T.cat([T.tensor([]), T.tensor([1])])), numbers(0))

@@ -270,3 +270,16 @@ def test_allclose_and_equal() -> None:
         compare(lambda T, x, y: (T.allclose(x, y), T.equal(x, y), x.allclose(y, atol=1.0)), x, y)
         compare(lambda T, x, y: T.allclose(y, y, equal_nan=True), x, y)
     compare(lambda T, x, y: (T.equal(x, y), x.equal(y)), x, numbers(2))
+
+
+@pytest.mark.parametrize("name", ["var", "std"])
+@pytest.mark.parametrize("unbiased", [True, False])
+def test_unbiased_is_a_correction_of_one_or_none(name: str, unbiased: bool) -> None:
+    x = numbers(4, 3)
+    compare(lambda T, x: getattr(x, name)(unbiased), x)
+    compare(lambda T, x: (getattr(x, name)(unbiased=unbiased), getattr(x, name)(0, unbiased)), x)
+    compare(lambda T, x: getattr(T, name)(x, 1, unbiased=unbiased, keepdim=True), x)
+
+
+def test_softmax_of_an_empty_batch() -> None:
+    compare(lambda T, x: (T.softmax(x, 1), T.log_softmax(x, -1)), numbers(0, 3))

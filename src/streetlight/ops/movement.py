@@ -329,8 +329,13 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Join tensors along a dimension that is there already."""
+    """Join tensors along a dimension that is there already.
+
+    A vector of no elements fits everywhere and adds nothing, as in PyTorch.
+    """
     _check_tensors("cat", tensors)
+    target = functools.reduce(dtypes.promote_types, (t.dtype for t in tensors))
+    tensors = [t for t in tensors if t.shape != (0,)] or tensors
     place = one_dim("cat", dim, tensors[0].ndim)
     if any(t.ndim != tensors[0].ndim or t.ndim == 0 for t in tensors):
         raise ShapeError(
@@ -338,7 +343,6 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
             got={f"input {i}": t for i, t in enumerate(tensors)},
             fix="use stack to join along a new dimension",
         )
-    target = functools.reduce(dtypes.promote_types, (t.dtype for t in tensors))
     parts = [t if t.dtype == target else cast(t, dtype=target) for t in tensors]
     return _cat(*parts, dim=place, sizes=tuple(t.shape[place] for t in tensors))
 

@@ -211,12 +211,23 @@ def mean(input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any = 
     return mul(total, 1.0 / count) if count else total / 0.0
 
 
-def var(input: Tensor, dim: Dim = None, correction: int = 1, keepdim: bool = False) -> Tensor:
-    """Variance, Σ(x − mean)² / (n − correction); a correction of 1 makes it unbiased."""
-    return _var("var", input, dim, correction, keepdim)
+def var(
+    input: Tensor, dim: Dim = None, correction: int = 1, keepdim: bool = False,
+    *, unbiased: bool | None = None,
+) -> Tensor:  # fmt: skip
+    """Variance, Σ(x − mean)² / (n − correction); a correction of 1 makes it unbiased.
+
+    `unbiased` is the older way to say a correction of 1 or 0, as is a bool: `x.var(False)`.
+    """
+    return _var("var", input, dim, correction, keepdim, unbiased)
 
 
-def _var(name: str, input: Tensor, dim: Dim, correction: int, keepdim: bool) -> Tensor:
+def _var(
+    name: str, input: Tensor, dim: Dim, correction: int, keepdim: bool, unbiased: bool | None
+) -> Tensor:
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    correction = correction if unbiased is None else int(unbiased)
     _floating(name, input)
     dims = many_dims(name, dim, input.ndim)
     count = math.prod(input.shape[d] for d in dims)
@@ -225,9 +236,12 @@ def _var(name: str, input: Tensor, dim: Dim, correction: int, keepdim: bool) -> 
     return total / float(count - correction if count > correction else 0)
 
 
-def std(input: Tensor, dim: Dim = None, correction: int = 1, keepdim: bool = False) -> Tensor:
+def std(
+    input: Tensor, dim: Dim = None, correction: int = 1, keepdim: bool = False,
+    *, unbiased: bool | None = None,
+) -> Tensor:  # fmt: skip
     """Standard deviation, the square root of `var`; where it is 0, so is its gradient."""
-    return _root(_var("std", input, dim, correction, keepdim), 0.5)
+    return _root(_var("std", input, dim, correction, keepdim, unbiased), 0.5)
 
 
 def _root(x: Tensor, exponent: float) -> Tensor:
