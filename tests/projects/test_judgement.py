@@ -7,7 +7,8 @@ import pytest
 
 import streetlight as sl
 from streetlight import nn
-from streetlight.projects.judgement import Judgement, ask, percent
+from streetlight.projects.judgement import Judgement, ask
+from streetlight.projects.words import percent
 
 
 def answers(*rows):

@@ -18,9 +18,10 @@ from streetlight.datasets import LabelledImages
 from streetlight.interop import atomic_write, save
 from streetlight.projects import images, pictures
 from streetlight.projects.image_network import ImageNetwork
-from streetlight.projects.judgement import judge, percent
+from streetlight.projects.judgement import judge
 from streetlight.projects.run_folder import RunFolder, RunOptions
 from streetlight.projects.training import drawing, finish_run, learn
+from streetlight.projects.words import percent
 from streetlight.random import Generator
 from streetlight.tensor import Tensor
 from streetlight.train import Trainer

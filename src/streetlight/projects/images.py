@@ -13,10 +13,11 @@ from streetlight import datasets, nn
 from streetlight.errors import ImageError
 from streetlight.projects import pictures
 from streetlight.projects.image_network import ImageNetwork, load_network
-from streetlight.projects.judgement import Judgement, ask, judge, percent
+from streetlight.projects.judgement import Judgement, ask, judge
 from streetlight.projects.photo import read_digit
 from streetlight.projects.run_folder import RunFolder, RunOptions
 from streetlight.projects.training import drawing, finish_run
+from streetlight.projects.words import percent
 
 if TYPE_CHECKING:
     from streetlight.datasets import LabelledImages

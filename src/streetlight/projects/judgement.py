@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from streetlight import functional as F
 from streetlight import nn
 from streetlight.autograd import no_grad
+from streetlight.projects.words import TIMES, percent, times
 
 if TYPE_CHECKING:
     from streetlight.datasets import LabelledImages
-
-TIMES = ["never", "once", "twice", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
 
 @dataclass(frozen=True)
@@ -98,32 +97,3 @@ def ask(model: nn.Module, images: NDArray[np.float32]) -> NDArray[np.float32]:
 
     with no_grad():
         return F.softmax(predict(model, images), dim=1).numpy()
-
-
-def percent(share: float) -> str:
-    """Write a share with one decimal, and never 100 % of what is not all.
-
-    >>> percent(0.98497), percent(0.9999), percent(1.0)
-    ('98.5 %', '99.9 %', '100 %')
-    """
-    return "100 %" if share == 1 else f"{min(100 * share, 99.9):.1f} %"
-
-
-def plural(count: int, noun: str) -> str:
-    """Write a count with its noun.
-
-    >>> plural(1, "epoch"), plural(1_200, "epoch")
-    ('1 epoch', '1,200 epochs')
-    """
-    return f"{count:,} {noun}{'s' * (count != 1)}"
-
-
-def times(count: int) -> str:
-    """Say how often.
-
-    >>> times(2), times(8), times(40)
-    ('twice', 'eight times', '40 times')
-    """
-    if count >= len(TIMES):
-        return f"{count} times"
-    return TIMES[count] + (" times" if count > 2 else "")

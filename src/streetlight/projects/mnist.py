@@ -6,9 +6,10 @@ import streetlight as sl
 from streetlight import datasets, nn, optim
 from streetlight.projects import images
 from streetlight.projects.image_network import ImageNetwork
-from streetlight.projects.judgement import Judgement, plural
+from streetlight.projects.judgement import Judgement
 from streetlight.projects.run_folder import RunFolder, RunOptions
 from streetlight.projects.training import learn
+from streetlight.projects.words import plural
 from streetlight.random import Generator
 from streetlight.train import Trainer
 from streetlight.utils.data import DataLoader, random_split

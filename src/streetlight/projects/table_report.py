@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from streetlight.interop import atomic_write
 from streetlight.projects import pictures, table_pictures
-from streetlight.projects.judgement import percent
 from streetlight.projects.run_folder import RunFolder
 from streetlight.projects.table_columns import label, remarks
 from streetlight.projects.table_data import Encoding
 from streetlight.projects.table_file import Table
 from streetlight.projects.table_pictures import shorten
 from streetlight.projects.table_result import Outcome, answers, brief, decimals, softmax
-from streetlight.projects.words import plural
+from streetlight.projects.words import percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,9 +13,8 @@ from math import floor, log10
 import numpy as np
 from numpy.typing import NDArray
 
-from streetlight.projects.judgement import percent
 from streetlight.projects.table_data import Encoding
-from streetlight.projects.words import plural
+from streetlight.projects.words import percent, plural
 
 Floats = NDArray[np.float64]
 SHUFFLES, MOST_ROWS = 10, 2_000

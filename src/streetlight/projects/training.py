@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from streetlight.interop import atomic_write, save
-from streetlight.projects.judgement import plural
+from streetlight.projects.words import plural
 from streetlight.train import Callback, Checkpoint, EarlyStopping
 
 if TYPE_CHECKING:
