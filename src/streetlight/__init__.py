@@ -29,6 +29,7 @@ from streetlight.dtypes import *  # noqa: F403
 from streetlight.interop import load as load
 from streetlight.interop import load_metadata as load_metadata
 from streetlight.interop import save as save
+from streetlight.ops import guard as _guard
 from streetlight.ops.elementwise import *  # noqa: F403
 from streetlight.ops.indexing import *  # noqa: F403
 from streetlight.ops.linalg import *  # noqa: F403
@@ -40,3 +41,5 @@ from streetlight.random import manual_seed as manual_seed
 from streetlight.tensor import Tensor as Tensor
 
 __version__ = "0.1.0"
+
+_guard.guard(globals(), __name__)

@@ -240,3 +240,9 @@ def test_cat_skips_vectors_of_nothing() -> None:
     compare(lambda T, x: T.cat([T.tensor([]), x, T.tensor([]), x], 1), numbers(2, 3))
     compare(lambda T, x, y: T.cat([x, y]), numbers(0, dtype=np.float32), numbers(2))
     compare(lambda T, x: (T.cat([x, x]), T.cat([T.tensor([]), T.tensor([1])])), numbers(0))
+
+
+@pytest.mark.parametrize("name", ["split", "chunk"])
+def test_a_0_d_tensor_cannot_be_cut(name: str) -> None:
+    error = both_refuse(lambda T: getattr(T, name)(T.tensor(2.0), 1))
+    assert f"{name}: a 0-d tensor cannot be cut" in str(error)

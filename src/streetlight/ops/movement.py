@@ -348,7 +348,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 
 def _check_tensors(name: str, tensors: Sequence[Tensor]) -> None:
-    if not tensors:
+    if len(tensors) == 0:
         raise ArgumentError(f"{name}: there is nothing to join", expected="at least one tensor")
     for tensor in tensors:
         if not isinstance(tensor, Value):
@@ -372,9 +372,15 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return cat([unsqueeze(t, place) for t in tensors], place)
 
 
+def _size_to_cut(name: str, input: Tensor, dim: int) -> int:
+    if not input.ndim:
+        raise ShapeError(f"{name}: a 0-d tensor cannot be cut", fix="x.reshape(1)")
+    return input.shape[one_dim(name, dim, input.ndim)]
+
+
 def split(input: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """Cut into parts of `split_size` (the last may be smaller) or of the sizes given."""
-    size = input.shape[one_dim("split", dim, input.ndim)]
+    size = _size_to_cut("split", input, dim)
     if isinstance(split_size, Sequence):
         sizes = list(split_size)
     else:
@@ -389,7 +395,7 @@ def split(input: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Cut into `chunks` parts of equal size, the last perhaps smaller."""
-    if chunks < 1:
+    if not isinstance(chunks, int) or chunks < 1:
         raise ArgumentError(f"chunk: {chunks} parts cannot be made", expected="1 or more")
-    size = input.shape[one_dim("chunk", dim, input.ndim)]
+    size = _size_to_cut("chunk", input, dim)
     return split(input, -(-size // chunks) or [0] * chunks, dim)
