@@ -30,6 +30,7 @@ from streetlight.interop import load as load
 from streetlight.interop import load_metadata as load_metadata
 from streetlight.interop import save as save
 from streetlight.ops import guard as _guard
+from streetlight.ops.composed import *  # noqa: F403
 from streetlight.ops.elementwise import *  # noqa: F403
 from streetlight.ops.indexing import *  # noqa: F403
 from streetlight.ops.linalg import *  # noqa: F403

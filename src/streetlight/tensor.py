@@ -344,7 +344,9 @@ class Tensor(Convertible):
     flatten, permute, transpose, squeeze = ops.flatten, ops.permute, ops.transpose, ops.squeeze
     unsqueeze, expand, flip, narrow = ops.unsqueeze, ops.expand, ops.flip, ops.narrow
     split, chunk, clamp, clip = ops.split, ops.chunk, ops.clamp, ops.clamp
-    matmul, dot, outer = ops.matmul, ops.dot, ops.outer
+    matmul, dot, outer, mm, bmm = ops.matmul, ops.dot, ops.outer, ops.mm, ops.bmm
+    square, ceil, isinf = ops.square, ops.ceil, ops.isinf
+    expand_as, repeat, unbind, nonzero = ops.expand_as, ops.repeat, ops.unbind, ops.nonzero
     gather, scatter_add, index_select = ops.gather, ops.scatter_add, ops.index_select
     masked_select, masked_fill = ops.masked_select, ops.masked_fill
     argsort, sort, topk = ops.argsort, ops.sort, ops.topk

@@ -26,7 +26,8 @@ def test_a_list_is_not_a_tensor(name: str) -> None:
     function: Any = getattr(sl, name)
     if "input" not in inspect.signature(function).parameters:
         return
-    others = {"other": 1, "dim": 0, "dim0": 0, "dim1": 0, "k": 1, "start": 0, "length": 1,
+    others = {"other": sl.ones(1), "mat2": sl.ones(1),
+              "dim": 0, "dim0": 0, "dim1": 0, "k": 1, "start": 0, "length": 1,
               "pad": (1, 1), "split_size": 1, "chunks": 1, "min": 0, "index": sl.tensor([0]),
               "src": sl.ones(1), "mask": sl.tensor([True]), "value": 0}  # fmt: skip
     taken = {n: v for n, v in others.items() if n in inspect.signature(function).parameters}

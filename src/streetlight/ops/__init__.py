@@ -4,6 +4,7 @@
 arguments (defaults, negative dimensions) starts with an underscore.
 """
 
+from streetlight.ops.composed import *  # noqa: F403
 from streetlight.ops.elementwise import *  # noqa: F403
 from streetlight.ops.indexing import *  # noqa: F403
 from streetlight.ops.linalg import *  # noqa: F403

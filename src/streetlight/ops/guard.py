@@ -39,13 +39,10 @@ def _explain(
     function: FunctionType, error: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> NoReturn:
     """Name the argument that is no tensor, if that is the matter."""
-    signature = inspect.signature(function)
-    try:
-        given = signature.bind(*args, **kwargs).arguments
-    except TypeError:
-        raise error from None  # Python says which argument is missing, or one too many
+    parameters = inspect.signature(function).parameters
+    given = dict(zip(parameters, args, strict=False)) | kwargs
     for name, value in given.items():
-        wanted = signature.parameters[name].annotation == "Tensor"
+        wanted = name in parameters and parameters[name].annotation == "Tensor"
         if wanted and not isinstance(value, Value) and not isinstance(error, StreetlightError):
             raise DTypeError(
                 f"{function.__name__}: cannot compute with a {type(value).__name__}",
