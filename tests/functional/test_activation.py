@@ -127,3 +127,11 @@ def test_log_softmax_does_not_see_a_shift(array, shift):
 def test_softplus_mirrors_itself(array):
     difference = F.softplus(sl.tensor(array)) - F.softplus(sl.tensor(-array))
     np.testing.assert_allclose(difference.numpy(), array, rtol=1e-8, atol=1e-8)
+
+
+def test_relu_in_place():
+    x = sl.tensor([-1.0, 2.0])
+    assert F.relu(x, inplace=True) is x
+    assert x.tolist() == [0.0, 2.0]
+    assert F.relu(-x, False).tolist() == [0.0, 0.0]
+    assert x.tolist() == [0.0, 2.0]

@@ -171,3 +171,10 @@ def test_dropout_wants_a_probability(p, training):
 def test_dropout_wants_floats():
     with pytest.raises(DTypeError, match="dropout: cannot scale int64 elements"):
         F.dropout(sl.tensor([1, 2]))
+
+
+def test_dropout_takes_inplace_and_leaves_its_input():
+    x = sl.ones(4)
+    assert F.dropout(x, 1.0, True, True).tolist() == [0.0] * 4
+    assert F.dropout(x, p=1.0, inplace=True).tolist() == [0.0] * 4
+    assert x.tolist() == [1.0] * 4

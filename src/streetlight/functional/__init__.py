@@ -3,7 +3,7 @@
 There is no backward code here: gradients follow from the operations.
 """
 
-from streetlight.functional.activation import elu, gelu, leaky_relu, silu, softplus
+from streetlight.functional.activation import elu, gelu, leaky_relu, relu, silu, softplus
 from streetlight.functional.attention import (
     cosine_similarity,
     pairwise_distance,
@@ -22,7 +22,7 @@ from streetlight.functional.loss import (
     smooth_l1_loss,
 )
 from streetlight.functional.normalisation import batch_norm, layer_norm, normalize, rms_norm
-from streetlight.ops import log_softmax, pad, relu, sigmoid, softmax, tanh
+from streetlight.ops import log_softmax, pad, sigmoid, softmax, tanh
 
 __all__ = [
     "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_similarity",

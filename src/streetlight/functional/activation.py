@@ -1,10 +1,16 @@
-"""Activations: the bends between two linear layers. relu, sigmoid and tanh are operations."""
+"""Activations: the bends between two linear layers. sigmoid and tanh are operations."""
 
 import math
 
+from streetlight import ops
 from streetlight.errors import ArgumentError
 from streetlight.ops import where
 from streetlight.tensor import Tensor
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """Keep what is positive: max(0, x); with `inplace`, in the memory of the input."""
+    return input.relu_() if inplace else ops.relu(input)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:

@@ -79,9 +79,12 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 
 
 def dropout(
-    input: Tensor, p: float = 0.5, training: bool = True, *, generator: Generator | None = None
-) -> Tensor:
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *,
+    generator: Generator | None = None,
+) -> Tensor:  # fmt: skip
     """In training, put a share p of the elements to 0 and divide the others by 1 − p.
+
+    `inplace` is taken as in PyTorch, but the input is never changed.
 
     Source: Srivastava et al., Journal of Machine Learning Research 15, 2014.
 

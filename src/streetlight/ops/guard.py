@@ -1,8 +1,6 @@
 """A guard for functions that people call with lists and arrays where tensors are meant.
 
-Only names that people call as functions are guarded. Methods and the framework itself call the
-functions beneath, because there a tensor is a tensor, and the guard would cost time.
-"""
+Methods and the framework itself call the functions beneath: the guard would cost time."""
 
 from __future__ import annotations
 
