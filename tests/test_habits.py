@@ -92,7 +92,7 @@ def test_floors_0_to_4_keep_to_their_budget() -> None:
 
 
 def test_floors_0_to_4_do_not_grow() -> None:
-    assert lines_of_floors_0_to_4() <= 9_450  # to be lowered
+    assert lines_of_floors_0_to_4() <= 9_400  # to be lowered, never raised
 
 
 def test_functions_are_short() -> None:

@@ -60,11 +60,6 @@ def load_cupy() -> Any:
     return cupy
 
 
-def array_module(name: str) -> Any:
-    """Return the array library of a device: `numpy` for `"cpu"`, `cupy` for `"cuda"`."""
-    return np if device(name) == "cpu" else load_cupy()
-
-
 def module_of(*arrays: Array) -> Any:
     """Return the array library that the arrays belong to; Python numbers belong to any.
 

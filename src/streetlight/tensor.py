@@ -177,10 +177,6 @@ class Tensor(Convertible):
         """Return it with the dtype of another tensor."""
         return self.to(other.dtype)
 
-    def new_tensor(self, data: Any) -> Tensor:
-        """Make a tensor of the same dtype and on the same device."""
-        return Tensor(as_array(data)).to(self.dtype).to(self.device).clone()
-
     # ---- gradients ----
 
     def backward(
