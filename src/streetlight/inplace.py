@@ -100,6 +100,9 @@ def stamp(target: Any) -> None:
 def _rebase(target: Any, value: Any) -> None:
     """Make `target`, whose memory holds the new numbers already, the result of `value`'s node."""
     if target._base is None:
+        old, new = target._node, value._node
+        if new is not None and old is not None and old.retained is target:
+            old.retained, new.retained = None, target  # retain_grad() is about the tensor
         target._node, target.requires_grad = value._node, value.requires_grad
         return
     base, view, attributes, _ = target._base

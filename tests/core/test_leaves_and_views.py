@@ -69,3 +69,11 @@ def test_triangles_keep_the_dtype() -> None:
     mask = sl.triu(sl.ones(2, 2, dtype=sl.bool), 1)
     assert mask.dtype == sl.bool
     assert mask.tolist() == [[False, True], [False, False]]
+
+
+def test_a_retained_gradient_is_that_of_the_tensor_as_it_is_now() -> None:
+    result = sl.ones(2, requires_grad=True) * 2
+    result.retain_grad()
+    result.mul_(3)
+    result.sum().backward()
+    assert result.grad.tolist() == [1.0, 1.0]
