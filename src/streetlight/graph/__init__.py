@@ -1,0 +1,8 @@
+"""The graph: tracing a function gives one typed, printable graph that all readers share."""
+
+from streetlight.graph.evaluate import evaluate as evaluate
+from streetlight.graph.graph import Graph as Graph
+from streetlight.graph.graph import Input as Input
+from streetlight.graph.graph import Node as Node
+from streetlight.graph.graph import Source as Source
+from streetlight.graph.graph import Value as Value
