@@ -25,8 +25,7 @@ def evaluate(
         The outputs, and for the name of each updated input what it holds afterwards.
     """
     known: dict[Value, Any] = {
-        given.value: inputs[given.value.name] if given.value.name in inputs else given.data
-        for given in graph.inputs
+        given.value: inputs.get(given.value.name, given.data) for given in graph.inputs
     }
     for node in graph.nodes:
         known[node.output] = _computed(node, known, generators)

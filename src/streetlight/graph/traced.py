@@ -1,0 +1,95 @@
+"""What a trace gives: the graph, and how its inputs and outputs hang together with the program."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from streetlight.graph.graph import Graph
+from streetlight.random import Generator
+from streetlight.tensor import Tensor
+
+
+@dataclass(frozen=True)
+class NumberPlace:
+    """Where a Python number lives: `container[key]`, or `container[key][item]` for a tuple there.
+
+    `whole` says that it is an int, so that an update is written back as one.
+    """
+
+    container: MutableMapping[str, Any]
+    key: str
+    item: int | None = None
+    whole: bool = False
+
+    def read(self) -> Any:
+        """The number as it is now."""
+        found = self.container[self.key]
+        return found if self.item is None else found[self.item]
+
+    def write(self, number: float) -> None:
+        """Put a new number there."""
+        self.container[self.key] = int(number) if self.whole else number
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A fact about the program that was used while tracing, and must hold for the graph to hold.
+
+    Attributes:
+        words: the fact as a user reads it: "model.dropout.training is True".
+        code: the fact as a Python expression, with {0}, {1} for the objects it is about.
+        objects: these objects.
+    """
+
+    words: str
+    code: str
+    objects: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Output:
+    """Stands in a traced result for output number `index` of the graph."""
+
+    index: int
+    number: bool = False
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """Stands in a traced result for argument leaf number `index`, handed back as it came."""
+
+    index: int
+
+
+SPENT = "spent"  # a gradient that an optimiser of the same step used up: it is not kept
+
+
+@dataclass
+class Traced:
+    """A graph, and everything that is needed to run it in place of the traced function.
+
+    Attributes:
+        graph: what was computed.
+        arguments: for each input of kind "argument", which leaf of the flattened arguments it is.
+        tensors: for each captured input (parameter, buffer, state), the Tensor that holds it; its
+            array is read from `_data` at every call, because the user may exchange it.
+        numbers: for each number, its place; or the argument leaf that gives it.
+        generators: the random generators, in the graph's order.
+        guards: what must still be so for the graph to hold. (Shapes, dtypes and requires_grad of
+            argument leaves are in the arguments' key, see tree.py.)
+        result: what the function returned, with Output and Leaf in place of traced tensors.
+        gradients: what `.grad` of captured leaves is to be afterwards: an Output, None or SPENT.
+        rebound: tensors whose `.data` was exchanged, and the output that they hold afterwards.
+    """
+
+    graph: Graph
+    arguments: dict[str, int] = field(default_factory=dict)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    numbers: dict[str, NumberPlace | int] = field(default_factory=dict)
+    generators: list[Generator] = field(default_factory=list)
+    guards: list[Guard] = field(default_factory=list)
+    result: Any = None
+    gradients: list[tuple[Tensor, Output | str | None]] = field(default_factory=list)
+    rebound: list[tuple[Tensor, Output]] = field(default_factory=list)
