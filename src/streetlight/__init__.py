@@ -8,21 +8,11 @@ from streetlight import errors as errors
 from streetlight import nn as nn
 from streetlight import optim as optim
 from streetlight import utils as utils
-from streetlight.autograd import (
-    enable_grad as enable_grad,
-)
-from streetlight.autograd import (
-    grad as grad,
-)
-from streetlight.autograd import (
-    is_grad_enabled as is_grad_enabled,
-)
-from streetlight.autograd import (
-    no_grad as no_grad,
-)
-from streetlight.autograd import (
-    set_grad_enabled as set_grad_enabled,
-)
+from streetlight.autograd import enable_grad as enable_grad
+from streetlight.autograd import grad as grad
+from streetlight.autograd import is_grad_enabled as is_grad_enabled
+from streetlight.autograd import no_grad as no_grad
+from streetlight.autograd import set_grad_enabled as set_grad_enabled
 from streetlight.creation import *  # noqa: F403
 from streetlight.devices import device as device
 from streetlight.dtypes import *  # noqa: F403

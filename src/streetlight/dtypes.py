@@ -12,24 +12,9 @@ import numpy as np
 from streetlight.errors import DTypeError
 
 __all__ = [
-    "bool",
-    "double",
-    "float",
-    "float16",
-    "float32",
-    "float64",
-    "get_default_dtype",
-    "half",
-    "int",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "long",
-    "promote_types",
-    "set_default_dtype",
-    "short",
-    "uint8",
+    "bool", "double", "float", "float16", "float32", "float64", "get_default_dtype", "half",
+    "int", "int8", "int16", "int32", "int64", "long", "promote_types", "set_default_dtype",
+    "short", "uint8",
 ]  # fmt: skip
 
 DType = np.dtype[Any]

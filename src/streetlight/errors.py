@@ -273,3 +273,14 @@ class MissingDependencyError(StreetlightError, ImportError):
     """An optional package is needed for this and not installed; the message has the command."""
 
     code = "E503"
+
+
+class GraphError(StreetlightError, ValueError):
+    """The text of a graph cannot be read, or a graph breaks a rule that all graphs keep.
+
+    In a graph every value has one name, one type and one maker, which comes before its uses; only
+    parameters, buffers, state and numbers are updated. A text is read line by line, as
+    `print(graph)` writes it; the message names the line, the column and what was expected there.
+    """
+
+    code = "E603"
