@@ -1,0 +1,44 @@
+/* What a compiled program is written against: the types of a call and the services of the runtime.
+   This text stands in front of every program; entry.h stands behind it. */
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* One call of a program. Updated inputs and numbers are changed where they lie. */
+typedef struct {
+  void **buffers;        /* data of the tensor inputs in order (constants too), then the outputs */
+  double *numbers;       /* the number inputs in order, then the number outputs */
+  uint64_t **generators; /* states of the random generators: uint64[4], NumPy's own memory */
+  char *workspace;       /* scratch memory, aligned to 64 bytes */
+  int64_t error[4];      /* code, node, value, and the step of sl_repeat that failed */
+} sl_call;
+
+enum { SL_INDEX = 1, SL_DIVISION = 2 }; /* an index out of range; an integer division by zero */
+
+typedef void (*sl_task)(const void *context, int64_t begin, int64_t end);
+
+/* The services, one table for all programs of the process. Matrices are row-major; `ta` and `tb`
+   say whether a and b are read transposed; with beta == 0, c is only written. */
+typedef struct {
+  void (*parallel)(sl_task task, const void *context, int64_t count);
+  void (*gemm_f32)(int ta, int tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
+                   int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
+  void (*gemm_f64)(int ta, int tb, int64_t m, int64_t n, int64_t k, double alpha, const double *a,
+                   int64_t lda, const double *b, int64_t ldb, double beta, double *c, int64_t ldc);
+  void (*random_words)(uint64_t *state, uint32_t *out, int64_t count);
+} sl_runtime;
+
+static const sl_runtime *sl_bound;
+#define sl_parallel (sl_bound->parallel) /* task(context, begin, end) on parts of 0..count */
+#define sl_gemm_f32 (sl_bound->gemm_f32)
+#define sl_gemm_f64 (sl_bound->gemm_f64)
+#define sl_random_words (sl_bound->random_words) /* the words of Generator.words */
+
+/* Notes an error; kernels do: return sl_fail(call, SL_INDEX, node, index). */
+static inline int64_t sl_fail(sl_call *call, int64_t code, int64_t node, int64_t value) {
+  call->error[0] = code;
+  call->error[1] = node;
+  call->error[2] = value;
+  return code;
+}
