@@ -1,0 +1,235 @@
+"""Matrix products in C: every size, layout, element type and factor against NumPy."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import mmap
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.lib.stride_tricks import as_strided
+
+from streetlight import dtypes
+from streetlight.compile.c_text import memory_type
+from streetlight.compile.matmul import Operand, Product, statements
+
+RUNTIME = r"""
+#include <stdint.h>
+typedef void (*sl_task)(const void *context, int64_t begin, int64_t end);
+void sl_parallel(sl_task task, const void *context, int64_t count) {
+  task(context, 0, count / 3);
+  task(context, count / 3, count);
+}
+#define GEMM(name, real) \
+void name(int ta, int tb, int64_t m, int64_t n, int64_t k, real alpha, const real *a, \
+          int64_t lda, const real *b, int64_t ldb, real beta, real *c, int64_t ldc) { \
+  for (int64_t i = 0; i < m; i++) \
+    for (int64_t j = 0; j < n; j++) { \
+      real sum = 0; \
+      for (int64_t p = 0; p < k; p++) \
+        sum += a[ta ? p * lda + i : i * lda + p] * b[tb ? j * ldb + p : p * ldb + j]; \
+      c[i * ldc + j] = (alpha ? alpha * sum : 0) + (beta ? beta * c[i * ldc + j] : 0); \
+    } \
+}
+GEMM(sl_gemm_f32, float)
+GEMM(sl_gemm_f64, double)
+"""
+FLAGS = "-O2 -march=native -fno-math-errno -fno-trapping-math -ffp-contract=fast -fopenmp-simd"
+UNTOUCHED = 77  # what lies between the elements of c
+LAYOUTS = {  # strides of a matrix of so many rows and columns
+    "n": lambda rows, columns: (columns, 1),
+    "t": lambda rows, columns: (1, rows),
+    "N": lambda rows, columns: (columns + 5, 1),  # gaps between the rows
+    "T": lambda rows, columns: (1, rows + 3),
+    "s": lambda rows, columns: (2 * columns + 3, 2),  # gaps everywhere
+    "r": lambda rows, columns: (0, 1),  # one row, repeated
+}
+
+
+@dataclass
+class Case:
+    """A product, its arrays, and the numbers that alpha and beta are in C."""
+
+    product: Product
+    a: np.ndarray
+    b: np.ndarray
+    c: np.ndarray
+    factors: tuple[float, float]
+
+
+def up_to_the_edge(count: int, dtype: np.dtype) -> np.ndarray:
+    """Memory whose end is the end of what may be touched: one element further is a crash."""
+    size = max(count, 1) * dtype.itemsize
+    pages = -(-size // mmap.PAGESIZE)
+    memory = mmap.mmap(-1, (pages + 1) * mmap.PAGESIZE)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    end = pages * mmap.PAGESIZE
+    ctypes.CDLL(None).mprotect(ctypes.c_void_p(start + end), ctypes.c_size_t(mmap.PAGESIZE), 0)
+    return np.frombuffer(memory, dtype, max(count, 1), end - size)
+
+
+def matrices(batch: tuple[int, ...], shape: tuple[int, int], layout: str, dtype: np.dtype,
+             seed: int) -> np.ndarray:  # fmt: skip
+    """Random matrices, laid out so, at the end of memory."""
+    strides = LAYOUTS[layout](*shape)
+    extent = 1 + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
+    memory = up_to_the_edge(math.prod(batch) * extent, dtype)
+    memory[...] = UNTOUCHED
+    steps = [extent * math.prod(batch[d + 1 :]) for d in range(len(batch))]
+    all_strides = [step * dtype.itemsize for step in (*steps, *strides)]
+    found = as_strided(memory, (*batch, *shape), all_strides)
+    draw = np.random.default_rng([seed, *shape])
+    integers = draw.integers(0, 2 if dtype.kind == "b" else 100, found.shape)
+    found[...] = draw.standard_normal(found.shape) if dtype.kind == "f" else integers
+    return found
+
+
+def operand(name: str, array: np.ndarray) -> Operand:
+    strides = [step // array.itemsize for step in array.strides]
+    return Operand(name, (strides[-2], strides[-1]), tuple(strides[:-2]))
+
+
+def case(
+    m: int, n: int, k: int, layouts: str = "nnn", dtype: str = "float32",
+    alpha: str = "1", beta: str = "0", factors: tuple[float, float] = (1.0, 0.0),
+    batch: tuple[int, ...] = (), shared: str = "",
+) -> Case:  # fmt: skip
+    """A product of random matrices; those named in `shared` are the same for the whole batch."""
+    kind = dtypes.as_dtype(dtype)
+    arrays = []
+    for name, layout, shape in zip("abc", layouts, ((m, k), (k, n), (m, n)), strict=True):
+        own = () if name in shared else batch
+        array = matrices(own, shape, layout, kind, seed=ord(name))
+        strides = (0,) * (len(batch) - len(own)) + array.strides
+        arrays.append(as_strided(array, (*batch, *shape), strides))
+    operands = [operand(name, array) for name, array in zip("abc", arrays, strict=True)]
+    return Case(Product(batch, m, n, k, kind, *operands, alpha, beta), *arrays, factors)
+
+
+def run(cases: list[Case], folder: Path) -> None:
+    """Compile all products into one library and carry them out."""
+    texts = [RUNTIME]
+    for i, each in enumerate(cases):
+        kind = memory_type(each.product.dtype)
+        texts += [f"void run{i}(const {kind} *a, const {kind} *b, {kind} *c,",
+                  "double alpha, double beta) {", *statements(each.product), "}"]  # fmt: skip
+    source, library = folder / "products.c", folder / "products.so"
+    source.write_text("\n".join(texts))
+    command = ["gcc", *FLAGS.split(), "-Wall", "-shared", "-fPIC", "-o", str(library), str(source)]
+    subprocess.run(command, check=True)
+    functions = ctypes.CDLL(str(library))
+    for i, each in enumerate(cases):
+        pointers = [ctypes.c_void_p(x.ctypes.data) for x in (each.a, each.b, each.c)]
+        getattr(functions, f"run{i}")(*pointers, *map(ctypes.c_double, each.factors))
+
+
+def expected(case: Case) -> np.ndarray:
+    """What NumPy finds; sums of half floats are float."""
+    kind = case.c.dtype
+    wide = np.dtype("float32") if kind == np.float16 else kind
+    alpha, beta = np.array(case.factors, wide)
+    with np.errstate(all="ignore"):
+        result = np.matmul(case.a.astype(wide), case.b.astype(wide))
+        result = result if case.product.alpha == "1" else alpha * result
+        result = result if case.product.beta == "0" else result + beta * case.c.astype(wide)
+        return np.asarray(result, kind)
+
+
+def assert_equal(case: Case, wanted: np.ndarray) -> None:
+    """Equal up to the rounding of sums of k terms, NaN and infinity in the same places."""
+    if case.c.dtype.kind != "f":
+        np.testing.assert_array_equal(case.c, wanted, str(case.product))
+        return
+    tolerance = 2 * np.finfo(case.c.dtype).eps * math.sqrt(case.product.k + 1)
+    same = (case.c == wanted) | (np.isnan(case.c) & np.isnan(wanted))
+    with np.errstate(invalid="ignore"):
+        terms = np.abs(case.a.astype(float)) @ np.abs(case.b.astype(float))
+        terms = terms * abs(case.factors[0]) + np.abs(wanted.astype(float))
+        same |= np.isfinite(wanted) & (np.abs(case.c.astype(float) - wanted) <= tolerance * terms)
+    assert same.all(), f"{case.product} is off at {np.argwhere(~same)[:5].tolist()}"
+
+
+def check(cases: list[Case], folder: Path) -> None:
+    wanted = [expected(each) for each in cases]
+    for each in cases:
+        if each.product.beta == "0" and each.c.dtype.kind == "f":
+            each.c[...] = np.nan  # must not be read
+    run(cases, folder)
+    for each, result in zip(cases, wanted, strict=True):
+        assert_equal(each, result)
+
+
+SIZES = [(1, 1, 1), (1, 5, 3), (5, 1, 3), (3, 4, 1), (2, 3, 70), (1, 70, 33), (48, 1, 65),
+         (4, 8, 16), (7, 13, 5), (16, 16, 16), (17, 33, 9), (33, 31, 40), (64, 64, 32),
+         (70, 69, 67), (31, 100, 12)]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("layouts", ["nnn", "ntn", "tnn", "ttn", "NTN", "TNN"])
+def test_sizes_and_transposes(layouts: str, dtype: str, tmp_path: Path) -> None:
+    check([case(*sizes, layouts, dtype) for sizes in SIZES], tmp_path)
+
+
+@pytest.mark.parametrize("layouts", ["snn", "nsn", "sss", "nnt", "rnn", "nrn", "ttT", "nns"])
+def test_strange_strides(layouts: str, tmp_path: Path) -> None:
+    check([case(*sizes, layouts) for sizes in SIZES], tmp_path)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int8", "int32", "int64", "uint8", "bool"])
+def test_other_element_types(dtype: str, tmp_path: Path) -> None:
+    cases = [case(*sizes, layouts, dtype) for sizes in SIZES[:10] for layouts in ("nnn", "tsn")]
+    check(cases, tmp_path)
+
+
+FACTORS = [("-1", "0", (-1, 0)), ("1", "1", (1, 1)), ("0.5f", "2", (0.5, 2)),
+           ("alpha", "0", (-0.1, 0)), ("alpha", "beta", (-0.1, 0.9)), ("alpha", "1", (0, 1)),
+           ("1", "beta", (1, 0))]  # fmt: skip
+
+
+@pytest.mark.parametrize(("alpha", "beta", "factors"), FACTORS)
+def test_factors(alpha: str, beta: str, factors: tuple[float, float], tmp_path: Path) -> None:
+    options = {"alpha": alpha, "beta": beta, "factors": factors}
+    layouts = ("nnn", "NTN", "nns")
+    check([case(*sizes, each, **options) for sizes in SIZES for each in layouts], tmp_path)
+
+
+def test_no_terms_give_zero(tmp_path: Path) -> None:
+    check([case(3, 4, 0), case(3, 4, 0, beta="beta", factors=(1, 0.5))], tmp_path)
+
+
+def test_empty_products_are_nothing() -> None:
+    assert statements(case(0, 4, 3).product) == statements(case(3, 0, 3).product) == []
+    assert statements(case(2, 4, 3, batch=(0,)).product) == []
+
+
+@pytest.mark.parametrize("shared", ["", "a", "b"])
+def test_batches(shared: str, tmp_path: Path) -> None:
+    sizes = [(3, 4, 5), (64, 64, 32), (1, 17, 9), (33, 1, 8)]
+    batches = [(3,), (2, 3), (1, 2, 2)]
+    check([case(*size, "ntn", batch=batch, shared=shared) for size in sizes for batch in batches],
+          tmp_path)  # fmt: skip
+
+
+def test_elements_between_the_results_stay(tmp_path: Path) -> None:
+    cases = [case(*sizes, "nnN") for sizes in SIZES]
+    for each in cases:
+        each.c[...] = 0
+    run(cases, tmp_path)
+    for each in cases:
+        rows, columns = each.c.shape
+        gaps = as_strided(each.c, (rows - 1, columns + 5))[:, columns:]
+        assert (gaps == UNTOUCHED).all(), each.product
+
+
+@pytest.mark.parametrize("layouts", ["nnn", "ntn", "tnn"])
+def test_nan_and_infinity_spread_as_in_numpy(layouts: str, tmp_path: Path) -> None:
+    cases = [case(*sizes, layouts) for sizes in SIZES]
+    cases += [replace(each, product=replace(each.product, alpha="alpha"), factors=(0, 0))
+              for each in (case(17, 33, 9), case(3, 4, 5))]  # fmt: skip
+    for each in cases:
+        each.a[0, 0], each.a[-1, -1], each.b[0, -1] = np.inf, np.nan, 0
+    check(cases, tmp_path)
