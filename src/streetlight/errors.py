@@ -275,6 +275,17 @@ class MissingDependencyError(StreetlightError, ImportError):
     code = "E503"
 
 
+class CompileError(StreetlightError, RuntimeError):
+    """A compiled step could not be made, or had to stop.
+
+    There is no C compiler, or it failed; a tensor does not lie in the memory of the CPU; or the
+    step met a wrong number after it had changed some of its state. The message tells which it was.
+    What a step cannot do compiled it still does without `sl.compile`.
+    """
+
+    code = "E602"
+
+
 class GraphError(StreetlightError, ValueError):
     """The text of a graph cannot be read, or a graph breaks a rule that all graphs keep.
 
