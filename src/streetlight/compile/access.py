@@ -108,7 +108,7 @@ def viewed(node: Node, source: View) -> View | None:
         return _permuted(source, (*rest, len(rest) + 1, len(rest)))
     if name == "slice":
         return _sliced(source, attributes["index"])
-    return _reshaped(source, attributes["shape"])
+    return reshaped(source, attributes["shape"])
 
 
 def _permuted(source: View, dims: tuple[int, ...]) -> View:
@@ -133,7 +133,8 @@ def _sliced(source: View, index: Any) -> View:
     return View(source.root, source.offset + moved, after.shape, after.strides)
 
 
-def _reshaped(source: View, shape: Shape) -> View | None:
+def reshaped(source: View, shape: Shape) -> View | None:
+    """The same elements in another shape, if strides can say it."""
     if source.is_contiguous:
         return View(source.root, source.offset, shape, contiguous_strides(shape))
     try:

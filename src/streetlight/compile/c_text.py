@@ -35,8 +35,8 @@ def memory_type(dtype: DType) -> str:
 
 
 def register_type(dtype: DType) -> str:
-    """The C type that an element is computed in: half floats are widened."""
-    return "float" if dtype.name == "float16" else TYPES[dtype.name]
+    """The C type that an element is computed in: half floats and truth values are widened."""
+    return {"float16": "float", "bool": "int"}.get(dtype.name, TYPES[dtype.name])
 
 
 def literal(value: Any, dtype: DType) -> str:

@@ -1,0 +1,86 @@
+"""From graph to C: the road through all stages of the compiler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from streetlight.compile.fuse import fuse
+from streetlight.compile.kernels import AddRows, Check, Loop, Product, Special, Store
+from streetlight.compile.memory import Memory
+from streetlight.compile.results import give_memory
+from streetlight.compile.shape_loops import shape_loops
+from streetlight.compile.step import StepWriter
+from streetlight.dtypes import DType
+from streetlight.graph.graph import Graph, Node
+from streetlight.ops.registry import Shape
+
+
+@dataclass(frozen=True)
+class CSource:
+    """A program as C, and what it must be given.
+
+    Attributes:
+        text: kernels and `step`, without the headers.
+        inputs: names of the tensor inputs, in the order of the buffers.
+        outputs: shape and dtype of the tensor outputs; their buffers follow.
+        numbers: names of the number inputs; updates are written back in place.
+        number_outputs: how many numbers follow.
+        updates: names of the inputs that are changed.
+        generators: how many random generators it draws from.
+        host_draws: random nodes whose numbers are drawn before the call and passed as further
+            buffers, because C does not know their distribution.
+        workspace: bytes of scratch memory.
+        errors_come_first: whether every error is reported before anything is changed.
+        kernels: how many there are.
+    """
+
+    text: str
+    inputs: list[str]
+    outputs: list[tuple[Shape, DType]]
+    numbers: list[str]
+    number_outputs: int
+    updates: frozenset[str]
+    generators: int
+    host_draws: list[Node]
+    workspace: int
+    errors_come_first: bool
+    kernels: int
+
+
+def build(graph: Graph) -> CSource:
+    """Write a graph as C."""
+    fuser = fuse(graph)
+    outputs, updates = give_memory(fuser)
+    shape_loops(fuser, {*outputs, *updates.values()})
+    memory = Memory(fuser, outputs, updates)
+    return CSource(
+        text=StepWriter(fuser, memory).write(),
+        inputs=[value.name for value in memory.inputs],
+        outputs=[(value.shape, value.dtype) for value in outputs],
+        numbers=[given.value.name for given in graph.inputs if given.value.number],
+        number_outputs=sum(value.number for value in graph.outputs),
+        updates=frozenset(value.name for value in graph.updates),
+        generators=graph.generators,
+        host_draws=fuser.host_draws,
+        workspace=memory.size,
+        errors_come_first=_errors_come_first(fuser.kernels, memory),
+        kernels=len(fuser.kernels),
+    )
+
+
+MAY_FAIL = frozenset({"gather", "scatter_add", "pick", "put", "floor_divide", "remainder"})
+
+
+def _errors_come_first(kernels: list[object], memory: Memory) -> bool:
+    changed = {memory.updates[old] for old in memory.in_place}
+    writing = False
+    for kernel in kernels:
+        fails = isinstance(kernel, Check)
+        if isinstance(kernel, Special) and kernel.node is not None:
+            fails = kernel.node.op.name in MAY_FAIL
+        if fails and writing:
+            return False
+        if isinstance(kernel, Loop | Product | AddRows | Special):
+            writing = writing or any(value in changed for value in kernel.writes)
+        writing = writing or isinstance(kernel, Store)
+    return True
