@@ -21,6 +21,7 @@ from streetlight.compile.access import (
     broadcast,
     index_of,
     longest_row,
+    reshaped,
     viewed,
     whole,
 )
@@ -137,10 +138,12 @@ class Fuser:
             self._own_memory(node, Special(node=node))
 
     def _is_view(self, node: Node) -> bool:
-        if node.op.name not in VIEWS:
+        if node.op.name in REDUCTIONS and node.values[0].size == node.output.size:
+            view = reshaped(self.views[node.values[0]], node.output.shape)
+        elif node.op.name in VIEWS:
+            view = viewed(node, self.views[node.values[0]])
+        else:
             return False
-        source = self.views[node.values[0]]
-        view = viewed(node, source)
         if view is None:
             return False
         self.views[node.output] = view

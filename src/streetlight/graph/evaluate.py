@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from streetlight.graph.graph import Graph, Node, Value, draws
+from streetlight.graph.graph import Graph, Input, Node, Value, draws
 from streetlight.ops.registry import context
 from streetlight.random import Generator
 
@@ -31,6 +31,11 @@ def evaluate(
         known[node.output] = _computed(node, known, generators)
     updates = {value.name: known[new] for value, new in graph.updates.items()}
     return [known[value] for value in graph.outputs], updates
+
+
+def _given(given: Input, inputs: Mapping[str, Any]) -> Any:
+    data = inputs.get(given.value.name, given.data)
+    return np.float64(data) if given.value.number else data
 
 
 def _computed(node: Node, known: dict[Value, Any], generators: Sequence[Generator]) -> Any:
