@@ -6,3 +6,6 @@ from streetlight.graph.graph import Input as Input
 from streetlight.graph.graph import Node as Node
 from streetlight.graph.graph import Source as Source
 from streetlight.graph.graph import Value as Value
+from streetlight.graph.read import parse as parse
+from streetlight.graph.text import to_text as to_text
+from streetlight.graph.verify import verify as verify

@@ -19,7 +19,10 @@ Kind = Literal["argument", "parameter", "buffer", "state", "number", "constant"]
 
 @dataclass(frozen=True)
 class Source:
-    """Where in the user's code something was computed: lines from 1, columns from 0."""
+    """Where in the user's code something was computed: lines from 1, columns from 0.
+
+    `text` is the expression itself, where the file may be out of reach.
+    """
 
     file: str
     line: int
@@ -27,6 +30,7 @@ class Source:
     end_line: int
     end_column: int
     function: str
+    text: str = ""
 
 
 @dataclass(eq=False)
