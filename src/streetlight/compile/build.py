@@ -56,7 +56,7 @@ def build(graph: Graph) -> CSource:
     return CSource(
         text=StepWriter(fuser, memory).write(),
         inputs=[value.name for value in memory.inputs],
-        outputs=[(value.shape, value.dtype) for value in outputs],
+        outputs=[(value.shape, value.dtype) for value in graph.outputs if not value.number],
         numbers=[given.value.name for given in graph.inputs if given.value.number],
         number_outputs=sum(value.number for value in graph.outputs),
         updates=frozenset(value.name for value in graph.updates),

@@ -125,13 +125,13 @@ class Fuser:
         if node.op.name in RANDOM:
             self._draw(node)
         if is_elementwise(node):
-            self._place(node, node.output.size)
+            self.place_in_loop(node, node.output.size)
         elif node.op.name in REDUCTIONS and self._reduces_ends(node):
-            self._place(node, node.values[0].size)
+            self.place_in_loop(node, node.values[0].size)
         elif node.op.name in ("gather", "scatter_add") and self._picks_from_row(node):
             wide = node.values[0] if node.op.name == "gather" else node.output
             self._check(node, node.values[1], wide.shape[-1])
-            self._place(node, wide.size)
+            self.place_in_loop(node, wide.size)
         elif node.op.name in PRODUCTS:
             self._own_memory(node, Product(node=node))
         else:
@@ -223,7 +223,7 @@ class Fuser:
             and not made_here
         )
 
-    def _place(self, node: Node, size: int) -> None:
+    def place_in_loop(self, node: Node, size: int) -> None:
         """Let the node join a loop, or begin one."""
         roots = self.roots(node) | ({self.words[node]} if node in self.words else set())
         earliest = self.after(roots)

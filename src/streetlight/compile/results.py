@@ -38,5 +38,5 @@ def give_memory(fuser: Fuser) -> tuple[list[Value], dict[Value, Value]]:
 
 def _copied(fuser: Fuser, value: Value, name: str) -> Value:
     copy = Value(name, value.shape, value.dtype)
-    fuser.add(Node(cast, (value,), {"dtype": value.dtype}, copy))
+    fuser.place_in_loop(Node(cast, (value,), {"dtype": value.dtype}, copy), copy.size)
     return copy

@@ -39,7 +39,8 @@ def cost(node: Node) -> int:
 def _settle(fuser: Fuser, loop: Loop, wanted: set[Value]) -> None:
     if not loop.columns:
         loop.columns = loop.longest or loop.size
-    stored = [node.output for node in loop.nodes if node.output in wanted]
+    after = [v for v, level in loop.level.items() if level == "after"]
+    stored = [n.output for n in loop.nodes if n.output in wanted or n.output in after]
     for value in _read_later(fuser, loop):
         if value in wanted:
             continue
@@ -47,7 +48,6 @@ def _settle(fuser: Fuser, loop: Loop, wanted: set[Value]) -> None:
             loop.row_memory.append(value)
         else:
             stored.append(value)
-    after = [v for v, level in loop.level.items() if level == "after"]
     loop.writes = stored
     work = loop.size * sum(cost(n) for n in loop.nodes)
     if work >= PARALLEL_COST and (loop.is_flat or loop.rows >= PARTS):
