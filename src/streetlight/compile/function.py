@@ -164,7 +164,7 @@ class Function:
 def indented(lines: list[str]) -> list[str]:
     """Indent lines by the braces that are open; directives stand with what follows."""
     depth, result = 0, []
-    for line in lines:
+    for line in map(str.strip, lines):
         depth -= line.startswith("}")
         result.append("  " * depth + line if line else line)
         depth += line.endswith("{")

@@ -37,7 +37,7 @@ from streetlight.compile.kernels import (
     Special,
 )
 from streetlight.graph.graph import RANDOM, Graph, Node, Operand, Value
-from streetlight.ops.registry import Elementwise
+from streetlight.ops.registry import Elementwise, cast
 
 REDUCTIONS = frozenset({"sum", "amax", "amin"})
 PRODUCTS = frozenset({"matmul", "linear"})
@@ -62,6 +62,7 @@ class Fuser:
         place: for each root, the number of the kernel that makes it; inputs have none.
         scalars: nodes of numbers, which the step computes between the kernels.
         words: for each random node, the value that holds its random words.
+        copies: the memory of plain numbers that have some.
         host_draws: random nodes whose numbers the program is given.
         checks: of indices that the program is given: they come before all kernels.
     """
@@ -77,6 +78,7 @@ class Fuser:
         self.words: dict[Node, Value] = {}
         self.host_draws = host_draws(graph)
         self.accumulations, self.absorbed = Finder(graph).find()
+        self.copies: dict[Value, Value] = {}
         self.number_inputs = {g.value for g in graph.inputs if g.value.number}
         self.literals = {
             given.value: given.data.item()
@@ -156,8 +158,7 @@ class Fuser:
             kernel = AddRows(node=found.base, negative=found.negative, onto=onto)
         else:
             kernel = Product(node=found.base, scale=found.scale, negative=found.negative, onto=onto)
-        self._own_memory(node, kernel)
-        kernel.reads = self.roots(found.base) | {onto}
+        self._own_memory(node, kernel, self.read_by(found.base) | {onto})
 
     def _is_checked(self, node: Node) -> bool:
         if node.op.name != "in_range":
@@ -174,8 +175,25 @@ class Fuser:
         self.scalars[node.output] = node
         return True
 
-    def _own_memory(self, node: Node, kernel: Kernel) -> None:
-        kernel.reads, kernel.writes = self.roots(node), [node.output]
+    def read_by(self, node: Node) -> set[Value]:
+        """The memory that a kernel of its own reads for the node: plain numbers get some."""
+        return {self.in_memory(value).root for value in node.values}
+
+    def in_memory(self, value: Value) -> View:
+        """How the value is read by a kernel that takes no plain numbers."""
+        view = self.views[value]
+        if not self.is_scalar(value):
+            return view
+        root = view.root
+        if root not in self.copies:
+            copy = Value(f"{root.name}_stored", root.shape, root.dtype)
+            self.copies[root] = copy
+            self.place_in_loop(Node(cast, (root,), {"dtype": root.dtype}, copy), 1)
+        return View(self.copies[root], view.offset, view.shape, view.strides)
+
+    def _own_memory(self, node: Node, kernel: Kernel, reads: set[Value] | None = None) -> None:
+        kernel.reads = self.read_by(node) if reads is None else reads
+        kernel.writes = [node.output]
         self.views[node.output] = whole(node.output)
         self.place[node.output] = len(self.kernels)
         self.kernels.append(kernel)

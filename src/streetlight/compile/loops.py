@@ -25,7 +25,8 @@ class LoopWriter:
     def __init__(self, fuser: Fuser, memory: Memory, loop: Loop) -> None:
         self.fuser, self.memory, self.loop = fuser, memory, loop
         self.function = Function()
-        self.loaded: set[str] = set()
+        self.loaded: set[str] = set()  # elements read in the loop at hand
+        self.loaded_rows: set[str] = set()
         self.row, self.column = ("0", "i") if loop.is_flat else ("r", "c")
 
     # ---- the whole ----
@@ -73,7 +74,6 @@ class LoopWriter:
             value = node.output
             if self.loop.level[value] != "row" or self.loop.phase[value] != phase:
                 continue
-            self.loaded.clear()
             if node.op.name in REDUCTIONS:
                 self._end_reduction(node)
             elif node.op.name == "gather":
@@ -158,8 +158,9 @@ class LoopWriter:
         element = f"{self._pointer(view.root)}[{text}]"
         kind = register_type(value.dtype)
         name = self.function.name(("load", value, in_row), f"{value.name}_{'r' if in_row else 'i'}")
-        if name not in self.loaded:
-            self.loaded.add(name)
+        loaded = self.loaded_rows if in_row else self.loaded
+        if name not in loaded:
+            loaded.add(name)
             self.function.put(f"const {kind} {name} = {element};")
         return name
 

@@ -81,7 +81,7 @@ class Memory:
         kernel = self.kernels[maker]
         if isinstance(kernel, Product | AddRows):
             return kernel.onto is old and (
-                kernel.node is None or old not in self.fuser.roots(kernel.node)
+                kernel.node is None or old not in self.fuser.read_by(kernel.node)
             )
         return isinstance(kernel, Loop) and self._reads_elementwise(kernel, old, new)
 
@@ -128,7 +128,7 @@ class Memory:
             value in self.fuser.place
             and value not in self.places
             and self.last_read.get(value) == number
-            and (node is None or value not in self.fuser.roots(node))
+            and (node is None or value not in self.fuser.read_by(node))
         )
 
     def _host_parts(

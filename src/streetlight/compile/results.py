@@ -9,6 +9,7 @@ Example: `def f(x): return x, x.T` gives two copies; `return x + 1` none.
 
 from __future__ import annotations
 
+from streetlight.compile.access import whole
 from streetlight.compile.fuse import Fuser
 from streetlight.graph.graph import Node, Value
 from streetlight.ops.registry import cast
@@ -30,7 +31,7 @@ def give_memory(fuser: Fuser) -> tuple[list[Value], dict[Value, Value]]:
     updates = {
         target: own(new, f"new_{target.name}")
         for target, new in graph.updates.items()
-        if not target.number and fuser.views[new].root is not target
+        if not target.number and fuser.views[new] != whole(target)
     }
     outputs = [own(v, f"output_{i}") for i, v in enumerate(graph.outputs) if not v.number]
     return outputs, updates

@@ -258,7 +258,7 @@ class StepWriter:
             and self.memory.places[kernel.onto] != self.memory.places[target]
         ):
             self._copy(kernel.onto, target)
-        x, y = (self.fuser.views[v] for v in node.values)
+        x, y = (self.fuser.in_memory(v) for v in node.values)
         if node.op.name == "linear":
             x, y, out_shape = as_matrices(x, y)
         else:
@@ -291,7 +291,7 @@ class StepWriter:
     # ---- operations with loops of their own ----
 
     def _array(self, function: Function, value: Value, written: bool = False) -> special.Array:
-        view = self.fuser.views[value]
+        view = self.fuser.in_memory(value)
         pointer = function.pointer(self.memory.places[view.root], view.root, written)
         text = pointer if not view.offset else f"({pointer} + {view.offset})"
         return special.Array(text, value.dtype, view.shape, view.strides)
