@@ -1,4 +1,5 @@
 /* What a program exports. This text stands behind its `static int64_t step(sl_call *call)`. */
+#include <time.h>
 
 /* Hands the program the services of the runtime; called once, before anything else. */
 void sl_bind(const sl_runtime *runtime) { sl_bound = runtime; }
@@ -6,15 +7,25 @@ void sl_bind(const sl_runtime *runtime) { sl_bound = runtime; }
 /* One step; 0 if all went well, else the code of the error. */
 int64_t sl_run(sl_call *call) { return step(call); }
 
-/* `count` steps; after each, buffer i moves on by advance[i] bytes. Stops at the first error. */
-int64_t sl_repeat(sl_call *call, int64_t count, int64_t buffers, const int64_t *advance) {
-  for (int64_t done = 0; done < count; done++) {
-    int64_t code = step(call);
-    if (code) {
-      call->error[3] = done;
-      return code;
-    }
-    for (int64_t i = 0; i < buffers; i++) call->buffers[i] = (char *)call->buffers[i] + advance[i];
+static void sl_move(sl_call *call, int64_t buffers, const int64_t *advance, int64_t steps) {
+  for (int64_t i = 0; i < buffers; i++)
+    call->buffers[i] = (char *)call->buffers[i] + advance[i] * steps;
+}
+
+/* The steps `first` to `count` - 1 of a loop, in which buffer i moves on by advance[i] bytes from
+   step to step. Stops at an error, and also after a tenth of a second, so that the caller can look
+   after other things. error[3] is then the number of the step to go on with, or that failed; the
+   buffers are where they were. */
+int64_t sl_repeat(sl_call *call, int64_t first, int64_t count, int64_t buffers,
+                  const int64_t *advance) {
+  clock_t end = clock() + CLOCKS_PER_SEC / 10;
+  int64_t code = 0, done = first;
+  sl_move(call, buffers, advance, first);
+  while (done < count && !(code = step(call))) {
+    sl_move(call, buffers, advance, 1);
+    if (++done % 16 == 0 && clock() > end) break;
   }
-  return 0;
+  sl_move(call, buffers, advance, -done);
+  call->error[3] = done;
+  return code;
 }

@@ -1,32 +1,8 @@
-/* The runtime that all compiled programs of a process share: threads, matrix products, random
-   words. It is compiled once, behind runtime.h, and handed to programs as the table sl_services. */
+/* Random words, and the table of services that programs are bound to. The runtime is runtime.h,
+   threads.c, gemm.c, this file and python.c, compiled together once for all programs. */
 
-/* ---- threads ---- */
-
-static void parallel(sl_task task, const void *context, int64_t count) {
-  if (count > 0) task(context, 0, count);
-}
-
-/* ---- matrix products ---- */
-
-#define PORTABLE_GEMM(name, real)                                                                  \
-  static void name(int ta, int tb, int64_t m, int64_t n, int64_t k, real alpha, const real *a,     \
-                   int64_t lda, const real *b, int64_t ldb, real beta, real *c, int64_t ldc) {     \
-    for (int64_t i = 0; i < m; i++) {                                                              \
-      real *row = c + i * ldc;                                                                     \
-      for (int64_t j = 0; j < n; j++) row[j] = beta == 0 ? 0 : beta * row[j];                      \
-      for (int64_t p = 0; p < k; p++) {                                                            \
-        real scaled = alpha * (ta ? a[p * lda + i] : a[i * lda + p]);                              \
-        for (int64_t j = 0; j < n; j++) row[j] += scaled * (tb ? b[j * ldb + p] : b[p * ldb + j]); \
-      }                                                                                            \
-    }                                                                                              \
-  }
-PORTABLE_GEMM(portable_f32, float)
-PORTABLE_GEMM(portable_f64, double)
-
-/* ---- random words ---- */
-
-static uint64_t sfc64(uint64_t *s) {
+/* One draw of SFC64 (Doty-Humphrey, PractRand) from the state that NumPy keeps. */
+static uint64_t draw(uint64_t *s) {
   uint64_t drawn = s[0] + s[1] + s[3]++;
   s[0] = s[1] ^ (s[1] >> 11);
   s[1] = s[2] + (s[2] << 3);
@@ -35,12 +11,14 @@ static uint64_t sfc64(uint64_t *s) {
 }
 
 static void random_words(uint64_t *state, uint32_t *out, int64_t count) {
+  uint64_t s[4] = {state[0], state[1], state[2], state[3]};
   for (int64_t i = 0; i + 1 < count; i += 2) {
-    uint64_t drawn = sfc64(state);
+    uint64_t drawn = draw(s);
     out[i] = (uint32_t)drawn;
     out[i + 1] = (uint32_t)(drawn >> 32);
   }
-  if (count % 2) out[count - 1] = (uint32_t)sfc64(state);
+  if (count % 2) out[count - 1] = (uint32_t)draw(s);
+  memcpy(state, s, sizeof s);
 }
 
-const sl_runtime sl_services = {parallel, portable_f32, portable_f64, random_words};
+const sl_runtime sl_services = {parallel, gemm_f32, gemm_f64, random_words};
