@@ -14,13 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from streetlight.errors import (
-    ArgumentError,
-    DTypeError,
-    GradientError,
-    InPlaceError,
-    ShapeError,
-)
+from streetlight.errors import ArgumentError, DTypeError, GradientError, InPlaceError, ShapeError
 from streetlight.grad_mode import enable_grad as enable_grad
 from streetlight.grad_mode import is_grad_enabled as is_grad_enabled
 from streetlight.grad_mode import no_grad as no_grad

@@ -8,13 +8,7 @@ import numpy as np
 
 from streetlight import devices, dtypes
 from streetlight.devices import Array
-from streetlight.errors import (
-    ArgumentError,
-    DeviceError,
-    DTypeError,
-    GradientError,
-    ShapeError,
-)
+from streetlight.errors import ArgumentError, DeviceError, DTypeError, GradientError, ShapeError
 from streetlight.ops.linalg import matmul
 from streetlight.ops.registry import Value, all_ops, context
 
@@ -142,7 +136,7 @@ class Convertible(Value):
                 f"bool: {self._data.size} elements are neither true nor false together",
                 got={"tensor": self}, fix="use x.all() or x.any()",
             )  # fmt: skip
-        return bool(self._data.item())
+        return bool(self._data)
 
     def __float__(self) -> float:
         return float(self.item())

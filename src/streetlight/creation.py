@@ -25,7 +25,7 @@ __all__ = [
 
 
 def _made(array: Any, device: Any = None, requires_grad: bool = False) -> Tensor:
-    result = Tensor(devices.move(np.asarray(array), device or "cpu"))
+    result = Tensor.wrap(devices.move(as_array(array), device or "cpu"))
     return result.requires_grad_() if requires_grad else result
 
 
@@ -212,7 +212,7 @@ def rand(
     """Random numbers spread evenly over [0, 1)."""
     source = generator or default_generator
     drawn = uniform(shape=_shape("rand", shape), generator=source, dtype=_dtype(dtype))
-    return _made(drawn._data, **options)
+    return _made(drawn, **options)
 
 
 def randn(
@@ -221,7 +221,7 @@ def randn(
     """Random numbers from the standard normal distribution."""
     source = generator or default_generator
     drawn = normal(shape=_shape("randn", shape), generator=source, dtype=_dtype(dtype))
-    return _made(drawn._data, **options)
+    return _made(drawn, **options)
 
 
 def rand_like(input: Tensor, **options: Any) -> Tensor:

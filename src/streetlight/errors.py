@@ -275,6 +275,17 @@ class MissingDependencyError(StreetlightError, ImportError):
     code = "E503"
 
 
+class TraceError(StreetlightError, RuntimeError):
+    """A function did something that a graph cannot hold, so it cannot be traced or compiled.
+
+    While a function is traced its tensors have shapes but no numbers: no `if` can ask for them,
+    and neither `print`, `.item()` nor NumPy can have them. The message shows the line. Choose with
+    `sl.where`, return what is wanted outside, and do the rest before or after the function.
+    """
+
+    code = "E601"
+
+
 class CompileError(StreetlightError, RuntimeError):
     """A compiled step could not be made, or had to stop.
 

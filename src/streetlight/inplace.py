@@ -75,9 +75,8 @@ def _check_memory(target: Any, recording: bool) -> None:
         if _is_expanded(view._data):
             raise InPlaceError(
                 "several elements of the tensor lie in one place of memory (it was expanded)",
-                got={"tensor": target},
-                fix="change x.clone()",
-            )
+                got={"tensor": target}, fix="change x.clone()",
+            )  # fmt: skip
         view = view._base[0] if recording and view._base is not None else None
     if not target._data.flags.writeable:
         raise InPlaceError(
@@ -138,7 +137,7 @@ def _write(target: Any, value: Any, recording: bool) -> Any:
             value = _before(value, assign)
     if target._base is not None:
         refresh(target)  # before the stamp: what is recorded from here on is the change
-    context.run(np.copyto, target._data, value._data, casting="unsafe")
+    context.store(target, value)
     stamp(target)
     if recording:
         _rebase(target, value)
@@ -164,7 +163,8 @@ def change(
         DTypeError: if the target cannot hold the result (fractions in integers).
     """
     recording = context.grad_enabled and _recording(target, inputs)
-    if op.has_out and not recording and _done_at_once(op, target, inputs, alpha):
+    at_once = op.has_out and not recording and not context.tracing
+    if at_once and _done_at_once(op, target, inputs, alpha):
         return target
     if isinstance(alpha, Value) or alpha != 1:
         inputs = (inputs[0], inputs[1] * alpha)

@@ -41,7 +41,7 @@ def of_bools(symbol: str, op: Any) -> Callable[..., Tensor]:
 
     def method(self: Tensor, *other: Any) -> Tensor:
         for operand in (self, *other):
-            dtype = np.asarray(getattr(operand, "_data", operand)).dtype
+            dtype = operand.dtype if hasattr(operand, "dtype") else np.asarray(operand).dtype
             if dtype.kind != "b":
                 raise DTypeError(
                     f"{symbol} is for bool tensors, not for {dtype}",

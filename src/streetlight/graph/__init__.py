@@ -8,4 +8,5 @@ from streetlight.graph.graph import Source as Source
 from streetlight.graph.graph import Value as Value
 from streetlight.graph.read import parse as parse
 from streetlight.graph.text import to_text as to_text
+from streetlight.graph.trace import trace as trace
 from streetlight.graph.verify import verify as verify

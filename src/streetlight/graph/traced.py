@@ -34,6 +34,18 @@ class NumberPlace:
 
 
 @dataclass(frozen=True)
+class GradientOf:
+    """Stands in `Traced.tensors` for the gradient that `tensor` has at the time of the call."""
+
+    tensor: Tensor
+
+    @property
+    def _data(self) -> Any:
+        gradient: Any = self.tensor.grad
+        return gradient._data
+
+
+@dataclass(frozen=True)
 class Guard:
     """A fact about the program that was used while tracing, and must hold for the graph to hold.
 
@@ -74,22 +86,24 @@ class Traced:
         graph: what was computed.
         arguments: for each input of kind "argument", which leaf of the flattened arguments it is.
         tensors: for each captured input (parameter, buffer, state), the Tensor that holds it; its
-            array is read from `_data` at every call, because the user may exchange it.
+            array is read from `_data` at every call, because the user may exchange it. For an
+            old gradient that is added to, it is a GradientOf the tensor.
         numbers: for each number, its place; or the argument leaf that gives it.
         generators: the random generators, in the graph's order.
         guards: what must still be so for the graph to hold. (Shapes, dtypes and requires_grad of
             argument leaves are in the arguments' key, see tree.py.)
         result: what the function returned, with Output and Leaf in place of traced tensors.
-        gradients: what `.grad` of captured leaves is to be afterwards: an Output, None or SPENT.
+        gradients: what `.grad` of captured leaves is to be afterwards: an Output, None or SPENT;
+            a Leaf stands for the tensor of an argument.
         rebound: tensors whose `.data` was exchanged, and the output that they hold afterwards.
     """
 
     graph: Graph
     arguments: dict[str, int] = field(default_factory=dict)
-    tensors: dict[str, Tensor] = field(default_factory=dict)
+    tensors: dict[str, Tensor | GradientOf] = field(default_factory=dict)
     numbers: dict[str, NumberPlace | int] = field(default_factory=dict)
     generators: list[Generator] = field(default_factory=list)
     guards: list[Guard] = field(default_factory=list)
     result: Any = None
-    gradients: list[tuple[Tensor, Output | str | None]] = field(default_factory=list)
-    rebound: list[tuple[Tensor, Output]] = field(default_factory=list)
+    gradients: list[tuple[Tensor | Leaf, Output | str | None]] = field(default_factory=list)
+    rebound: list[tuple[Tensor | Leaf, Output]] = field(default_factory=list)

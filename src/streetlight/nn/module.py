@@ -17,6 +17,7 @@ from streetlight.errors import DTypeError, ModuleError
 from streetlight.nn.members import Buffer, Parameter, T, near_match, unique, walk
 from streetlight.nn.state import IncompatibleKeys, load
 from streetlight.nn.summary import Text, summarise
+from streetlight.ops.registry import context
 from streetlight.tensor import Tensor
 
 Hook = Callable[..., Any]
@@ -295,6 +296,7 @@ class Module:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop the gradients of all parameters, or set them to zero."""
+        context.entered(self, forgets=set_to_none)
         for parameter in self.parameters():
             if set_to_none:
                 parameter.grad = None

@@ -20,6 +20,7 @@ from streetlight.ops.registry import (
     Value,
     broadcast_shape,
     cast,
+    context,
     primitive,
     shape_of,
 )
@@ -70,7 +71,7 @@ def _gathered(x: Any, index: Any, dim: int, name: str = "gather") -> Shape:
 
 def _check_range(name: str, x: Any, index: Any, dim: int) -> None:
     """Refuse indices that are negative or too large, where the numbers are known."""
-    data = getattr(index, "_data", None)
+    data = None if context.tracing else getattr(index, "_data", None)
     size = x.shape[dim] if x.ndim else 1
     if data is not None and data.size and not 0 <= data.min() <= data.max() < size:
         wrong = data.min() if data.min() < 0 else data.max()

@@ -140,11 +140,9 @@ def _operand(value: Any) -> Any:
         return value
     if not isinstance(value, np.ndarray):
         raise DTypeError(
-            f"matmul: cannot compute with a {type(value).__name__}",
-            expected="tensors or NumPy arrays",
-            got={"operand": value},
-            fix="* multiplies by a number",
-        )
+            f"matmul: cannot compute with a {type(value).__name__}", got={"operand": value},
+            expected="tensors or NumPy arrays", fix="* multiplies by a number",
+        )  # fmt: skip
     return Value.wrap(value.astype(dtypes.as_dtype(value.dtype), copy=False))
 
 
@@ -155,10 +153,8 @@ def dot(input: Tensor, other: Tensor) -> Tensor:
         ShapeError: if they are not vectors of one length.
     """
     if input.ndim != 1 or other.ndim != 1 or input.shape != other.shape:
-        raise ShapeError(
-            f"dot: {tuple(input.shape)} and {tuple(other.shape)} are not vectors of one length",
-            fix="use matmul (@) for matrices",
-        )
+        words = f"dot: {tuple(input.shape)} and {tuple(other.shape)} are not vectors of one length"
+        raise ShapeError(words, fix="use matmul (@) for matrices")
     return matmul(input, other)
 
 
@@ -169,10 +165,8 @@ def outer(input: Tensor, other: Tensor) -> Tensor:
         ShapeError: if they are not vectors.
     """
     if input.ndim != 1 or other.ndim != 1:
-        raise ShapeError(
-            f"outer: {tuple(input.shape)} and {tuple(other.shape)} are not two vectors",
-            fix="x.unsqueeze(-1) * y for blocks of vectors",
-        )
+        words = f"outer: {tuple(input.shape)} and {tuple(other.shape)} are not two vectors"
+        raise ShapeError(words, fix="x.unsqueeze(-1) * y for blocks of vectors")
     return unsqueeze(input, -1) * unsqueeze(other, 0)
 
 

@@ -251,10 +251,9 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     order = tuple(one_dim("permute", d, input.ndim) for d in as_shape("permute", dims))
     if len(order) != input.ndim or len(set(order)) != len(order):
         raise ArgumentError(
-            f"permute: {order} is not an order of {input.ndim} dimensions",
+            f"permute: {order} is not an order of {input.ndim} dimensions", got={"input": input},
             expected="each dimension once",
-            got={"input": input},
-        )
+        )  # fmt: skip
     return _permute(input, dims=order)
 
 
@@ -352,9 +351,8 @@ def _check_tensors(name: str, tensors: Sequence[Tensor]) -> None:
         raise ArgumentError(f"{name}: there is nothing to join", expected="at least one tensor")
     for tensor in tensors:
         if not isinstance(tensor, Value):
-            raise DTypeError(
-                f"{name}: {tensor!r} is not a tensor", expected="tensors", fix="sl.tensor(...)"
-            )
+            words = f"{name}: {tensor!r} is not a tensor"
+            raise DTypeError(words, expected="tensors", fix="sl.tensor(...)")
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:

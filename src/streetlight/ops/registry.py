@@ -46,15 +46,24 @@ class Context(threading.local):
 
     `run` calls a kernel where NumPy computes infinities and NaN without a warning, as PyTorch
     does. It is a context of its own because `np.errstate` costs more than a small operation.
+    A trace puts an `interpreter`, `store` and `entered` of its own in the place of these.
     """
 
     interpreter: Callable[[Op, tuple[Any, ...], dict[str, Any]], Any]
     grad_enabled: bool = True
+    tracing: bool = False
 
     def __init__(self) -> None:
         quiet = contextvars.copy_context()
         quiet.run(np.seterr, all="ignore")
         self.run = quiet.run
+
+    def store(self, target: Any, value: Any) -> None:
+        """Copy the numbers of one tensor into the memory of another."""
+        self.run(np.copyto, target._data, value._data, casting="unsafe")
+
+    def entered(self, owner: Any, forgets: bool = False) -> None:
+        """Hear that an optimiser will step, or that its or a module's gradients are dropped."""
 
 
 context = Context()
@@ -268,10 +277,9 @@ class Elementwise(Op):
             return Value.wrap(operand.astype(dtypes.as_dtype(operand.dtype), copy=False))
         raise DTypeError(
             f"{self.name}: cannot compute with a {type(operand).__name__}",
-            expected="tensors, NumPy arrays or numbers",
-            got={"operand": operand},
+            got={"operand": operand}, expected="tensors, NumPy arrays or numbers",
             fix="turn it into a tensor with sl.tensor(...)",
-        )
+        )  # fmt: skip
 
 
 class UnaryOp(Elementwise):

@@ -15,6 +15,7 @@ from typing import Any
 
 from streetlight.autograd import enable_grad, no_grad
 from streetlight.errors import ArgumentError, StateDictError, describe
+from streetlight.ops.registry import context
 from streetlight.tensor import Tensor
 
 Group = dict[str, Any]
@@ -85,6 +86,7 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        context.entered(self)
         with no_grad():
             for group in self.param_groups:
                 maximize, decay = group.get("maximize"), group.get("weight_decay")
@@ -103,6 +105,7 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, or with `set_to_none=False` fill them with zeros."""
+        context.entered(self, forgets=set_to_none)
         for parameter in self._parameters():
             if set_to_none or parameter.grad is None:
                 parameter.grad = None

@@ -1,0 +1,257 @@
+"""What a function can reach: tensors and modules with their names, and the facts it relies on.
+
+It is found by reading what the function's code names: variables of the enclosing functions,
+globals, and the attributes of what they hold. Plain values that were found become guards.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from streetlight.graph.graph import Kind
+from streetlight.graph.source import is_inside
+from streetlight.graph.traced import Guard
+from streetlight.nn.members import Parameter
+from streetlight.nn.module import Module
+from streetlight.optim.optimizer import Optimizer
+from streetlight.random import Generator
+from streetlight.tensor import Tensor
+
+PLAIN = (bool, int, float, str, types.NoneType)
+ALWAYS_RUN = {"forward", "update", "step", "__call__", "__init__"}
+Place = tuple[str, tuple[Any, ...]]  # an expression with {0}, {1}, and the objects in it
+
+
+class Surroundings:
+    """Everything that a function can reach.
+
+    Attributes:
+        tensors: by id: the tensor, its kind, and its path.
+        modules: paths of modules, by id.
+        optimizers: those that were found, with their paths.
+        guards: facts that the function may rely on.
+
+    Args:
+        function: what is called.
+        others: further objects that it is given, by name.
+    """
+
+    def __init__(self, function: Any, others: Mapping[str, Any]) -> None:
+        self._names: set[str] = set()
+        known = -1
+        while known != len(self._names):  # each round may find more names
+            known = len(self._names)
+            self._clear()
+            self._look(function, "", None, "")
+            for name, value in others.items():
+                self._look(value, name, None, "")
+        self._shorten_paths()
+
+    def _clear(self) -> None:
+        self.tensors: dict[int, tuple[Tensor, Kind, str]] = {}
+        self.modules: dict[int, tuple[Module, str]] = {}
+        self.optimizers: dict[int, tuple[Optimizer, str]] = {}
+        self.guards: list[Guard] = []
+        self._roots: list[str] = []
+        self._seen: dict[int, Any] = {}
+        self._places: set[tuple[str, tuple[int, ...]]] = set()
+
+    def path_of(self, module: Any) -> str:
+        """The path of a module, or its class where nothing is known of it."""
+        found = self.modules.get(id(module))
+        return type(module).__name__ if found is None else found[1]
+
+    def _shorten_paths(self) -> None:
+        """Leave out the variable's name where all modules hang on one."""
+        if len(self._roots) != 1:
+            return
+        root = f"{self._roots[0]}."
+        self.tensors = {
+            key: (tensor, kind, path.removeprefix(root))
+            for key, (tensor, kind, path) in self.tensors.items()
+        }
+        self.modules = {
+            key: (module, path.removeprefix(root)) for key, (module, path) in self.modules.items()
+        }
+
+    # ---- the walk ----
+
+    def _look(self, value: Any, path: str, place: Place | None, module: str) -> None:
+        """Visit a value; `module` is the path of the module that it belongs to, if any."""
+        if isinstance(value, PLAIN):
+            self._guard_plain(value, path, place)
+            return
+        if isinstance(value, types.ModuleType | type) or callable_inside(value):
+            return
+        self._guard_same(value, path, place)
+        if id(value) in self._seen:
+            return
+        self._seen[id(value)] = value
+        if isinstance(value, Tensor):
+            self._tensor(value, path, module)
+        elif isinstance(value, Module):
+            self._module(value, path, module)
+        elif isinstance(value, Optimizer):
+            self._optimizer(value, path)
+        elif isinstance(value, dict):
+            self._items(value, value.items(), path, module)
+        elif isinstance(value, list | tuple):
+            self._items(value, enumerate(value), path, module)
+        elif isinstance(value, types.FunctionType):
+            self._function(value)
+        elif isinstance(value, types.MethodType):
+            self._look(value.__self__, "self", None, "")
+            self._look(value.__func__, "", None, "")
+        elif isinstance(value, functools.partial):
+            for part in (value.func, value.args, value.keywords):
+                self._look(part, path, None, "")
+        elif not isinstance(value, Generator):
+            self._object(value, path)
+
+    def _tensor(self, tensor: Tensor, path: str, module: str) -> None:
+        leaf = isinstance(tensor, Parameter) or tensor.requires_grad
+        kind: Kind = "parameter" if leaf else "buffer" if module else "state"
+        self.tensors[id(tensor)] = tensor, kind, path
+
+    def _module(self, module: Module, path: str, above: str) -> None:
+        if not above:
+            self._roots.append(path)
+        self.modules[id(module)] = module, path
+        self._guard_size(vars(module), path, "attributes")
+        self._class(type(module))
+        for name, value in vars(module).items():
+            if not isinstance(value, PLAIN):
+                place = f"{{0}}.__dict__{_subscript(name)}", (module,)
+                self._look(value, f"{path}.{name}", place, path or "model")
+        self._plain_attributes(module, path)
+
+    def _plain_attributes(self, owner: Any, path: str) -> None:
+        """Guard the plain attributes that the code names."""
+        used = self._names | _code_names(getattr(type(owner), "forward", None))
+        for name in sorted(used):
+            value = vars(owner).get(name, getattr(type(owner), name, ()))
+            if isinstance(value, PLAIN):
+                self._look(value, f"{path}.{name}", (f"{{0}}.{name}", (owner,)), "")
+
+    def _optimizer(self, optimizer: Optimizer, path: str) -> None:
+        self.optimizers[id(optimizer)] = optimizer, path
+        self._class(type(optimizer))
+        for index, group in enumerate(optimizer.param_groups):
+            self._items(group["params"], enumerate(group["params"]), f"{path}.params", "")
+            for name, value in group.items():
+                if isinstance(value, bool | str | types.NoneType):
+                    words = f"{path}.param_groups[{index}][{name!r}]"
+                    self._guard_plain(value, words, (f"{{0}}{_subscript(name)}", (group,)))
+        self._guard_size(optimizer.param_groups, f"{path}.param_groups", "groups")
+
+    def _items(self, owner: Any, items: Any, path: str, module: str) -> None:
+        pairs = list(items)
+        if isinstance(owner, list | dict):
+            self._guard_size(owner, path, "items")
+        if len(pairs) > 64 and all(isinstance(value, PLAIN) for _, value in pairs):
+            copied = owner.copy() if isinstance(owner, list | dict) else owner
+            self._note(f"{path} has the same items", "{0} == {1}", (owner, copied))
+            return
+        for key, value in pairs:
+            place = (f"{{0}}{_subscript(key)}", (owner,)) if isinstance(key, int | str) else None
+            self._look(value, f"{path}.{key}", place, module)
+
+    def _function(self, function: types.FunctionType) -> None:
+        code = function.__code__
+        if is_inside(code.co_filename):
+            return
+        names = _code_names(function)
+        self._names |= names
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+            try:
+                value = cell.cell_contents
+            except ValueError:  # not filled yet
+                continue
+            self._look(value, name, ("{0}.cell_contents", (cell,)), "")
+        space = function.__globals__
+        for name in sorted(names & space.keys()):
+            self._look(space[name], name, (f"{{0}}[{name!r}]", (space,)), "")
+        for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
+            self._look(value, "default", None, "")
+
+    def _object(self, value: Any, path: str) -> None:
+        """Look at those attributes of any other object that the code names."""
+        self._class(type(value))
+        wrapped = inspect.getattr_static(value, "__wrapped__", None)
+        if isinstance(wrapped, types.FunctionType):
+            self._look(wrapped, path, None, "")
+        if not hasattr(value, "__dict__"):
+            return
+        for name, part in list(vars(value).items()):
+            if name in self._names:
+                self._look(part, f"{path}.{name}", (f"{{0}}.{name}", (value,)), "")
+
+    def _class(self, kind: type) -> None:
+        """Read the methods that the code names."""
+        for name, method in _methods(kind):
+            if (name in self._names or name in ALWAYS_RUN) and id(method) not in self._seen:
+                self._seen[id(method)] = method
+                self._function(method)
+
+    # ---- guards ----
+
+    def _note(self, words: str, code: str, objects: tuple[Any, ...]) -> None:
+        key = code, tuple(map(id, objects))
+        if key not in self._places:
+            self._places.add(key)
+            self.guards.append(Guard(words, code, objects))
+
+    def _guard_plain(self, value: Any, path: str, place: Place | None) -> None:
+        if place is None:
+            return
+        code, objects = place
+        one = f"{{{len(objects)}}}"
+        same = f"{code} is {one}"
+        if not isinstance(value, bool | types.NoneType):
+            same += f" or (type({code}) is type({one}) and {code} == {one})"
+        self._note(f"{path} is {value!r}", same, (*objects, value))
+
+    def _guard_same(self, value: Any, path: str, place: Place | None) -> None:
+        if place is not None:
+            code, objects = place
+            words = f"{path} is the same {type(value).__name__}"
+            self._note(words, f"{code} is {{{len(objects)}}}", (*objects, value))
+
+    def _guard_size(self, owner: Any, path: str, what: str) -> None:
+        self._note(f"{path} has {len(owner)} {what}", f"len({{0}}) == {len(owner)}", (owner,))
+
+
+def callable_inside(value: Any) -> bool:
+    """Whether it is a function of the framework or of C, which relies on nothing of the user's."""
+    if isinstance(value, types.BuiltinFunctionType):
+        return True
+    code = getattr(value, "__code__", None) if isinstance(value, types.FunctionType) else None
+    return code is not None and is_inside(code.co_filename)
+
+
+def _subscript(key: int | str) -> str:
+    """A key in square brackets, fit for str.format."""
+    return f"[{key!r}]".replace("{", "{{").replace("}", "}}")
+
+
+def _code_names(function: Any) -> set[str]:
+    """All names in the code of a function and of the functions inside of it."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return set()
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names |= _code_names(types.SimpleNamespace(__code__=constant))
+    return names
+
+
+def _methods(kind: type) -> Iterator[tuple[str, types.FunctionType]]:
+    for base in kind.__mro__:
+        for name, value in vars(base).items():
+            if isinstance(value, types.FunctionType):
+                yield name, value
