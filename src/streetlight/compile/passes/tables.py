@@ -1,0 +1,230 @@
+"""The algebra of tables: what is the same for equal rows is computed once for each row.
+
+Input: a graph. Output: the same, where
+    product of the picked rows          becomes the picked rows of the product,
+    product, added to rows of a table   becomes the product of what is added to rows,
+    gᵀ times picked rows                becomes (g added to rows)ᵀ times the table
+if the table has fewer rows than are picked from it. Views of picked rows become views of the
+indices; rows picked in order are a slice. Invariant: indices stay as they are, checked or not.
+
+Example, for a table of (62, 512) and 512 indices i,
+    x = pick(table, i)
+    y = matmul(x, w)
+becomes
+    p = matmul(table, w)
+    y = pick(p, i)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streetlight.compile.passes.products import transposed, untransposed
+from streetlight.compile.passes.regions import index_of, is_whole, region
+from streetlight.compile.passes.rewrite import Rewriter
+from streetlight.compile.passes.views import permuted, reshaped
+from streetlight.graph.graph import Graph, Node, Value
+from streetlight.ops.indexing import HERE, _pick, _unpick
+from streetlight.ops.linalg import _matmul
+from streetlight.ops.movement import _cat, _permute, _reshape, _slice, _unslice
+from streetlight.ops.registry import Shape
+
+ROWS = (HERE,)
+
+
+def tables(graph: Graph) -> Graph:
+    """Compute once for each row of a table what is the same for equal rows."""
+    return _Tables(graph).run()
+
+
+class _Tables(Rewriter):
+    """Rewrites what has to do with rows of tables.
+
+    Attributes:
+        picked: for a table and a right operand, how many rows of the table it multiplies in all.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        rules = {
+            _slice: [_slice_of_rows],
+            _reshape: [_reshape_of_rows],
+            _permute: [_permute_of_rows],
+            _cat: [_cat_of_rows],
+            _pick: [_rows_in_order],
+            _unpick: [_in_order, _from_view, _product_to_rows],
+            _matmul: [_product_of_rows, _product_with_rows],
+        }
+        super().__init__(graph, rules)  # type: ignore[arg-type]
+        self.picked: dict[tuple[Value, Value], int] = {}
+        makers = graph.makers()
+        for node in graph.nodes:
+            maker = makers.get(node.values[0]) if node.op is _matmul else None
+            if maker and maker.op is _pick:
+                pair = maker.values[0], node.values[1]
+                self.picked[pair] = self.picked.get(pair, 0) + node.output.shape[0]
+
+    def rows(self, x: Value) -> tuple[Value, Value] | None:
+        """The table and the indices, if a value is rows picked from a table."""
+        node = self.maker(x, _pick)
+        return (node.values[0], node.values[1]) if node and by_rows(node) else None
+
+    def viewed_rows(self, node: Node) -> tuple[Value, Value] | None:
+        """The same for the input of a view, if nothing but views read the rows."""
+        found = self.rows(node.values[0])
+        seen = found and all(r.op in VIEWS for r in self.readers(node.values[0]))
+        return found if seen and not self.is_result(node.values[0]) else None
+
+    def pick(self, table: Value, rows: Value) -> Value:
+        """Rows of a table."""
+        return self.make(_pick, table, rows, index=ROWS)
+
+    def unpick(self, x: Value, rows: Value, shape: Shape) -> Value:
+        """x added to rows of a table of zeros."""
+        return self.make(_unpick, x, rows, index=ROWS, shape=shape)
+
+
+VIEWS = (_slice, _reshape, _permute)
+
+
+def by_rows(node: Node) -> bool:
+    """Whether a pick or unpick is about rows, chosen by numbers."""
+    return node.attributes["index"] == ROWS and node.values[1].dtype.kind in "iu"
+
+
+# ---- views of rows are views of indices ----
+
+
+def _slice_of_rows(w: _Tables, node: Node) -> Value | None:
+    found = w.viewed_rows(node)
+    taken = region(node.attributes["index"], node.values[0].shape)
+    if found is None or taken is None:
+        return None
+    table, rows = found
+    own, rest = taken[: rows.ndim], taken[rows.ndim :]
+    if not all(s.kept and is_whole(s, n) for s, n in zip(rest, table.shape[1:], strict=True)):
+        return None
+    return w.pick(table, w.make(_slice, rows, index=index_of(own)))
+
+
+def _reshape_of_rows(w: _Tables, node: Node) -> Value | None:
+    found, shape = w.viewed_rows(node), node.output.shape
+    if found is None:
+        return None
+    table, rows = found
+    lead = len(shape) - table.ndim + 1
+    if lead < 0 or shape[lead:] != table.shape[1:]:
+        return None
+    return w.pick(table, w.make(_reshape, rows, shape=shape[:lead]))
+
+
+def _permute_of_rows(w: _Tables, node: Node) -> Value | None:
+    found, dims = w.viewed_rows(node), node.attributes["dims"]
+    if found is None or dims[found[1].ndim :] != tuple(range(found[1].ndim, len(dims))):
+        return None
+    table, rows = found
+    return w.pick(table, permuted(w, rows, dims[: rows.ndim]))
+
+
+def _cat_of_rows(w: _Tables, node: Node) -> Value | None:
+    found, dim = [w.rows(part) for part in node.values], node.attributes["dim"]
+    parts = [pair for pair in found if pair]
+    table = parts[0][0] if parts else None
+    if table is None or len(parts) < len(found) or any(t is not table for t, _ in parts):
+        return None
+    if len({i.dtype for _, i in parts}) > 1 or dim >= parts[0][1].ndim:
+        return None
+    joined = w.make(_cat, *[i for _, i in parts], **node.attributes)
+    return w.pick(table, joined)
+
+
+def _from_view(w: _Tables, node: Node) -> Value | None:
+    """What is added to rows, seen in another way, is added with the indices seen that way."""
+    inner = w.maker(node.values[0], _reshape, _permute, _unslice) if by_rows(node) else None
+    if inner is None:
+        return None
+    source, rows = inner.values[0], node.values[1]
+    places = _places_before(w, inner, source, rows, node.output.shape[1:])
+    return None if places is None else w.unpick(source, places, node.output.shape)
+
+
+def _places_before(w: _Tables, inner: Node, source: Value, rows: Value, row: Shape) -> Value | None:
+    lead = source.ndim - len(row)
+    if inner.op is _reshape:
+        fits = lead >= 0 and source.shape[lead:] == row
+        return reshaped(w, rows, source.shape[:lead]) if fits else None
+    if inner.op is _permute:
+        dims = inner.attributes["dims"]
+        order = tuple([dims.index(d) for d in range(rows.ndim)]) if rows.ndim else ()
+        fits = dims[rows.ndim :] == tuple(range(rows.ndim, len(dims)))
+        return permuted(w, rows, order) if fits else None
+    taken = region(inner.attributes["index"], inner.output.shape)
+    rest = zip(taken[rows.ndim :], row, strict=True) if taken else ()
+    fits = taken is not None and all(s.kept and is_whole(s, n) for s, n in rest)
+    return w.make(_slice, rows, index=index_of(taken[: rows.ndim])) if taken and fits else None
+
+
+# ---- rows in order ----
+
+
+def _span(w: _Tables, rows: Value, size: int) -> slice | None:
+    data = w.constants.get(rows)
+    if data is None or data.ndim != 1 or not data.size or data.dtype.kind not in "iu":
+        return None
+    first, last = int(data[0]), int(data[-1])
+    in_order = last - first == data.size - 1 and bool((np.diff(data) == 1).all())
+    return slice(first, last + 1, 1) if in_order and first >= 0 and last < size else None
+
+
+def _rows_in_order(w: _Tables, node: Node) -> Value | None:
+    """Rows picked in order are a slice."""
+    table, rows = node.values[:2]
+    span = _span(w, rows, table.shape[0]) if by_rows(node) else None
+    return w.make(_slice, table, index=(span, ...)) if span else None
+
+
+def _in_order(w: _Tables, node: Node) -> Value | None:
+    """What is added to rows in order is laid there."""
+    x, rows = node.values[:2]
+    shape = node.output.shape
+    span = _span(w, rows, shape[0]) if by_rows(node) else None
+    return w.make(_unslice, x, shape=shape, index=(span, ...)) if span else None
+
+
+# ---- products ----
+
+
+def _product_of_rows(w: _Tables, node: Node) -> Value | None:
+    found, right = w.rows(node.values[0]), node.values[1]
+    if found is None or found[1].ndim != 1 or right.ndim != 2:
+        return None
+    table, rows = found
+    if table.shape[0] >= w.picked.get((table, right), 0):
+        return None
+    return w.pick(w.make(_matmul, table, right), rows)
+
+
+def _product_with_rows(w: _Tables, node: Node) -> Value | None:
+    """gᵀ · picked rows, or picked rowsᵀ · g."""
+    left, right = node.values
+    bare = untransposed(w, left)
+    if bare is None or right.ndim != 2:
+        return None
+    for rows, g in ((w.rows(right), bare), (w.rows(bare), right)):
+        if rows and rows[0].shape[0] < g.shape[0] and rows[1].ndim == 1:
+            table, places = rows
+            added = w.unpick(g, places, (table.shape[0], g.shape[1]))
+            pair = (added, table) if g is bare else (table, added)
+            return w.make(_matmul, transposed(w, pair[0]), pair[1])
+    return None
+
+
+def _product_to_rows(w: _Tables, node: Node) -> Value | None:
+    x, places = node.values[:2]
+    product, shape = w.maker(x, _matmul), node.output.shape
+    if product is None or not by_rows(node) or x.ndim != 2 or not w.single(x):
+        return None
+    left, right = product.values
+    if shape[0] >= x.shape[0]:
+        return None
+    added = w.unpick(left, places, (shape[0], left.shape[1]))
+    return w.make(_matmul, added, right)
