@@ -11,6 +11,7 @@ Example: `softmax` of (100, 10) is five operations and one kernel with three pha
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -42,6 +43,8 @@ from streetlight.ops.registry import Elementwise, cast
 REDUCTIONS = frozenset({"sum", "amax", "amin"})
 PRODUCTS = frozenset({"matmul", "linear"})
 LOOK_BACK = 4  # how many of the latest kernels an operation may join without reading from them
+NEAR = 3  # how far back the kernel may lie that makes what an operation reads
+MOST_NODES = 48  # of a kernel: longer loops run out of registers
 SHORTEST_ROW = 8  # a kernel is not cut into rows shorter than this to let an operation join
 
 
@@ -241,17 +244,27 @@ class Fuser:
             and not made_here
         )
 
+    def _candidates(self, roots: set[Value]) -> Iterator[int]:
+        """Kernels to join, the best first: the one that makes what is read, then the latest.
+
+        A kernel far back is left alone: the result would wait in memory until it is read. One
+        that shares nothing with the node is joined only for the sake of computed values, so that
+        updates of several parameters stay kernels of their own, equal ones.
+        """
+        earliest, latest = self.after(roots), len(self.kernels) - 1
+        if earliest and earliest - 1 >= latest - NEAR:
+            yield earliest - 1
+        computed = all(root in self.place for root in roots)
+        for number in range(latest, max(earliest - 1, latest - LOOK_BACK), -1):
+            if computed or self.kernels[number].reads & roots:
+                yield number
+
     def place_in_loop(self, node: Node, size: int) -> None:
         """Let the node join a loop, or begin one."""
         roots = self.roots(node) | ({self.words[node]} if node in self.words else set())
-        earliest = self.after(roots)
-        candidates = [earliest - 1, *range(len(self.kernels) - 1, earliest - 1, -1)]
-        for number in candidates[: 1 + LOOK_BACK]:
-            if number < 0:
-                continue
+        for number in self._candidates(roots):
             loop = self.kernels[number]
-            inside = number == earliest - 1 or bool(loop.reads & roots)
-            if isinstance(loop, Loop) and inside and Joining(self, loop, node).join():
+            if isinstance(loop, Loop) and Joining(self, loop, node).join():
                 self.place[node.output] = number
                 return
         loop = Loop(size=size)
@@ -280,6 +293,8 @@ class Joining:
 
     def join(self) -> bool:
         """Add the node to the loop if it fits; nothing is changed if it does not."""
+        if len(self.loop.nodes) >= MOST_NODES:
+            return False
         name = self.node.op.name
         if name in REDUCTIONS:
             level = self._reduction()

@@ -103,7 +103,8 @@ class LoopWriter:
                 self._accumulate(node, phase)
             else:
                 self._compute(node, phase, in_row=False)
-                self._keep(node.output)
+        for node in elements:  # at the end: an update may lie where its input is read
+            self._keep(node.output)
         put("}")
 
     def _keep(self, value: Value) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from streetlight.compile import matmul, special
-from streetlight.compile.access import View, broadcast, contiguous_strides, reshaped
+from streetlight.compile.access import View, broadcast, contiguous_strides, index_of, reshaped
 from streetlight.compile.c_text import (
     converted,
     expression,
@@ -36,6 +36,13 @@ from streetlight.graph.graph import Node, Operand, Value
 INLINED = (
     60  # programs with more kernels keep them as functions: compilers take long over long ones
 )
+
+ADD_PARTS = """\
+static void {name}({kind} *sum, const {kind} *parts, int64_t size) {{
+  memcpy(sum, parts, size * sizeof(*sum));
+  for (int64_t part = 1; part < {parts}; part++)
+    for (int64_t i = 0; i < size; i++) sum[i] += parts[part * size + i];
+}}"""
 
 
 class StepWriter:
@@ -225,10 +232,17 @@ class StepWriter:
         struct = f"&({task}_data){{{', '.join(arguments)}}}"
         self.body.append(f"sl_parallel({task}, {struct}, {PARTS}); {self._comment(loop.nodes)}")
         for value, partial in loop.partials.items():
-            kind = "f64" if value.dtype.name == "float64" else "f32"
-            kind = kind if value.dtype.kind == "f" else value.dtype.name
             target, source = self._pointer(value), self._pointer(partial)
-            self.body.append(f"add_parts_{kind}({target}, {source}, {PARTS}, {value.size});")
+            self.body.append(f"{self._add_parts(value)}({target}, {source}, {value.size});")
+
+    def _add_parts(self, value: Value) -> str:
+        """The function that adds up what the parts have found."""
+        kind = memory_type(value.dtype)
+        name = f"add_parts_of_{kind}"
+        if name not in self.known:
+            self.known[name] = name
+            self.functions.append(ADD_PARTS.format(name=name, kind=kind, parts=PARTS))
+        return name
 
     def _comment(self, nodes: list[Node]) -> str:
         """What the kernel computes, in the user's names, and where he wrote it."""
@@ -338,9 +352,14 @@ class StepWriter:
         if view is None or check.node is None:
             return
         pointer = function.pointer(self.memory.places[view.root], view.root)
-        text = pointer if not view.offset else f"({pointer} + {view.offset})"
-        array = special.Array(text, view.root.dtype, view.shape, view.strides)
-        function.lines = special.check_range(array, check.size, function.node())
+        place = index_of(view.shape, view.strides, view.offset, 1)
+        function.lines = [
+            f"for (int64_t i = 0; i < {view.size}; i++) {{",
+            f"const int64_t index = {pointer}[{place.text('i', '0') if place else 0}];",
+            f"if (index < 0 || index >= {check.size})",
+            f"return sl_fail(call, SL_INDEX, {function.node()}, index);",
+            "}",
+        ]
         self._call(function, check.node)
 
     def _call(self, function: Function, node: Node) -> None:
