@@ -13,6 +13,7 @@ from streetlight.autograd import grad as grad
 from streetlight.autograd import is_grad_enabled as is_grad_enabled
 from streetlight.autograd import no_grad as no_grad
 from streetlight.autograd import set_grad_enabled as set_grad_enabled
+from streetlight.compile import compile as compile
 from streetlight.creation import *  # noqa: F403
 from streetlight.devices import device as device
 from streetlight.dtypes import *  # noqa: F403

@@ -32,6 +32,7 @@ class CSource:
         workspace: bytes of scratch memory.
         errors_come_first: whether every error is reported before anything is changed.
         kernels: how many there are.
+        nodes: the operations, which errors number.
     """
 
     text: str
@@ -45,6 +46,7 @@ class CSource:
     workspace: int
     errors_come_first: bool
     kernels: int
+    nodes: list[Node]
 
 
 def build(graph: Graph) -> CSource:
@@ -65,6 +67,7 @@ def build(graph: Graph) -> CSource:
         workspace=memory.size,
         errors_come_first=_errors_come_first(fuser.kernels, memory),
         kernels=len(fuser.kernels),
+        nodes=fuser.graph.nodes,
     )
 
 

@@ -14,10 +14,11 @@ than to do so in Python: 0.06 µs in all for three arrays. `repeat` makes many s
 from __future__ import annotations
 
 import ctypes
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,20 +28,10 @@ from streetlight.compile.toolchain import FLAGS
 from streetlight.dtypes import DType
 from streetlight.ops.registry import Shape
 
+if TYPE_CHECKING:
+    from streetlight.compile.build import CSource
+
 _LINE = 64  # bytes of a cache line, to which the workspace is aligned
-
-
-class Source(Protocol):
-    """What is needed of `CSource`: C with a `static int64_t step(sl_call *call)`, what it takes."""
-
-    text: str
-    inputs: list[str]
-    outputs: list[tuple[Shape, DType]]
-    numbers: list[str]
-    number_outputs: int
-    generators: int
-    host_draws: list[Any]
-    workspace: int
 
 
 @dataclass(frozen=True)
@@ -78,8 +69,8 @@ class _Program(ctypes.Structure):  # program of python.c
     _fields_ = (
         ("run", ctypes.c_void_p),
         ("call", _Call),
-        ("low", ctypes.c_void_p),
-        ("high", ctypes.c_void_p),
+        ("spans", ctypes.c_void_p),
+        ("span_count", ctypes.c_int64),
         ("runs", ctypes.c_int64),
         ("fastest", ctypes.c_int64),
     )
@@ -104,7 +95,7 @@ class _Entry(ctypes.Structure):  # entry of python.c
     )
 
 
-def program_text(source: Source) -> str:
+def program_text(source: CSource) -> str:
     """The whole C of a program."""
     before, after = ((FOLDER / name).read_text("utf-8") for name in ("runtime.h", "entry.h"))
     return "\n".join([before, source.text, after])
@@ -129,7 +120,7 @@ class Program:
     """
 
     def __init__(
-        self, source: Source, constants: Mapping[str, Any], flags: tuple[str, ...] = FLAGS
+        self, source: CSource, constants: Mapping[str, Any], flags: tuple[str, ...] = FLAGS
     ) -> None:
         self.source = source
         self._library = cache.load(program_text(source), flags)
@@ -147,6 +138,7 @@ class Program:
         self._workspace = np.empty(source.workspace + _LINE, np.uint8)
         self._program = self._described()
         self.error = self._program.call.error
+        self.keep_out([])
         self.run = self.entry([])
 
     def _described(self) -> _Program:
@@ -158,9 +150,11 @@ class Program:
         described.kept = (*tables, self._workspace, self._constants)
         return described
 
-    def keep_out(self, low: int, high: int) -> None:
-        """Have entries refuse arrays that lie between two addresses: what the program changes."""
-        self._program.low, self._program.high = low, high
+    def keep_out(self, spans: Sequence[tuple[int, int]]) -> None:
+        """Have entries refuse arrays in spans of memory (low, high): what the program changes."""
+        self._spans = (ctypes.c_int64 * (2 * len(spans)))(*itertools.chain(*spans))
+        self._program.spans = ctypes.addressof(self._spans)
+        self._program.span_count = len(spans)
 
     def entry(self, arguments: Sequence[Argument]) -> Callable[..., Any]:
         """Make a function that takes these arrays and makes one step.
@@ -204,8 +198,9 @@ class Program:
             return False
         if not array.flags.c_contiguous or (argument.written and not array.flags.writeable):
             return False
-        low, high = self._program.low or 0, self._program.high or 0
-        return array.ctypes.data >= high or array.ctypes.data + argument.bytes <= low
+        first = array.ctypes.data
+        spans = zip(self._spans[::2], self._spans[1::2], strict=True)
+        return all(first >= high or first + argument.bytes <= low for low, high in spans)
 
     def repeat(self, count: int, advance: Sequence[int]) -> int:
         """Make `count` steps; after each, buffer i moves on by `advance[i]` bytes.

@@ -42,12 +42,16 @@ typedef struct {
   int64_t written; /* the program writes to it */
 } layout;
 
+typedef struct {
+  char *low, *high;
+} span;
+
 /* A loaded program. */
 typedef struct {
   int64_t (*run)(sl_call *);
   sl_call call;
-  char *low, *high; /* what the program changes lies between them: arguments may not */
-  int64_t runs, fastest;
+  const span *spans; /* memory that the program changes: arguments may not lie there */
+  int64_t span_count, runs, fastest;
 } program;
 
 /* A way into it, with some of its buffers as arguments. */
@@ -66,7 +70,9 @@ static int is_as_expected(const array *x, const layout *l, const program *p) {
     return 0;
   for (int64_t i = 0; i < l->ndim; i++)
     if (x->shape[i] != l->shape[i]) return 0;
-  return x->data >= p->high || x->data + l->bytes <= p->low;
+  for (int64_t i = 0; i < p->span_count; i++)
+    if (x->data < p->spans[i].high && x->data + l->bytes > p->spans[i].low) return 0;
+  return 1;
 }
 
 /* The lock of the interpreter is given away while a step runs, but not for one that is known to be

@@ -1,0 +1,242 @@
+"""Compiled: a function whose calls run as one native program, a version for each kind of call."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import sys
+import threading
+import types
+import warnings
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any
+
+from streetlight import dtypes
+from streetlight.compile import explain
+from streetlight.compile.binding import RunEagerly, refuse_other_devices
+from streetlight.compile.caller import MISS
+from streetlight.compile.loop import loop
+from streetlight.compile.version import Version
+from streetlight.errors import ArgumentError, CompileError
+from streetlight.graph.graph import Graph
+from streetlight.graph.trace import NotYet, tracing
+from streetlight.graph.tree import flatten
+from streetlight.ops.registry import Value, context
+
+
+class _None:
+    """Stands for the version that ran last before there is any."""
+
+    calls = 0
+
+    def run(self, args: Any, kwargs: Any) -> Any:
+        return MISS
+
+
+NONE: Any = _None()
+
+
+class Compiled:
+    """A function that is traced at its first call and from then on runs as native code.
+
+    It gives what the function gives, changes what the function changes, or raises. Each new kind of
+    call (other shapes or dtypes, `model.eval()`, another structure of the model) makes a version.
+    The attributes of the function are there, too.
+
+    Raises:
+        ArgumentError: if it is not a function, method or module.
+    """
+
+    __name__: str
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        if not callable(function) or inspect.isgeneratorfunction(function):
+            raise ArgumentError(
+                f"compile: a {type(function).__name__} cannot be compiled",
+                expected="a function, method or module that returns its result",
+                got={"function": function},
+            )
+        functools.update_wrapper(self, function, updated=())
+        self.__wrapped__ = function
+        self._versions: dict[Hashable, list[Version]] = {}
+        self._made: list[Version] = []
+        self.latest: Version = NONE  # that ran last
+        self._unsettled: set[Hashable] = set()  # kinds of calls that had to make state first
+        self._making = threading.RLock()
+        self._eager_calls: Counter[str] = Counter()
+        self._hits_before = 0
+        self._misses = 0
+
+    # ---- calls ----
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function."""
+        latest = self.latest
+        try:
+            result = latest.run(args, kwargs)
+            if result is not MISS:
+                latest.calls += 1
+                return result
+            return self._search(args, kwargs)
+        except RunEagerly as refused:
+            reason = str(refused)
+        return self._eagerly(reason, args, kwargs)
+
+    def _eagerly(self, reason: str, args: Any, kwargs: Any) -> Any:
+        self._eager_calls[reason] += 1
+        self.latest = NONE
+        return self.__wrapped__(*args, **kwargs)
+
+    def _search(self, args: Any, kwargs: Any) -> Any:
+        """Run another version than the latest, which is made if there is none that fits."""
+        if tracing():
+            return self.__wrapped__(*args, **kwargs)
+        leaves, shapes = flatten((args, kwargs))
+        for leaf in leaves:
+            if isinstance(leaf, Value):
+                refuse_other_devices(leaf._data)
+        key = shapes, context.grad_enabled, dtypes.get_default_dtype()
+        result = self._known(key, args, kwargs)
+        if result is not MISS:
+            return result
+        with self._making:
+            result = self._known(key, args, kwargs)  # another thread may have made it meanwhile
+            if result is not MISS:
+                return result
+            version = self._new(key, args, kwargs)
+        self.latest = version
+        result = version.run(args, kwargs)
+        if result is MISS:
+            raise CompileError(
+                f"{self._name()}: the call changes what it depends on itself",
+                got={"fact": version.changed_fact(args, kwargs)},
+                fix="keep what changes from call to call in a tensor, or outside of the function",
+            )
+        version.calls += 1
+        return result
+
+    def _known(self, key: Hashable, args: Any, kwargs: Any) -> Any:
+        for version in self._versions.get(key, ()):
+            result = version.run(args, kwargs)
+            if result is not MISS:
+                self.latest = version
+                version.calls += 1
+                return result
+        return MISS
+
+    def _new(self, key: Hashable, args: Any, kwargs: Any) -> Version:
+        """Trace and compile.
+
+        Raises:
+            RunEagerly: if the call would make state that only later calls find.
+        """
+        function = self.__wrapped__
+        previous = self._made[-1] if self.latest is NONE and self._made else self.latest
+        reason = explain.reason(function, None if previous is NONE else previous, args, kwargs)
+        try:
+            version = Version(function, args, kwargs, settled=key in self._unsettled)
+        except NotYet as made:
+            self._unsettled.add(key)
+            raise RunEagerly(f"it makes state that later calls use: {made}") from None
+        version.reason, version.arguments = reason, explain.describe(function, args, kwargs)
+        self._versions.setdefault(key, []).insert(0, version)
+        self._made.append(version)
+        self._warn(reason)
+        return version
+
+    def _warn(self, reason: explain.Reason) -> None:
+        """Warn, once, if version after version is made and none is used again."""
+        hits = sum(version.calls - 1 for version in self._made[:-1])
+        self._misses = self._misses + 1 if hits == self._hits_before else 0
+        self._hits_before = hits
+        if self._misses == explain.MISSES_IN_A_ROW:
+            warnings.warn(
+                f"{self._name()} was traced and compiled {self._misses + 1} times in a row: "
+                f"{reason.words}. To make it fast, {explain.ADVICE[reason.kind]}. "
+                "step.explain() shows all versions",
+                explain.RetraceWarning,
+                stacklevel=5,
+            )
+
+    # ---- what is known of it ----
+
+    def _name(self) -> str:
+        return getattr(self.__wrapped__, "__name__", type(self.__wrapped__).__name__)
+
+    def explain(self) -> explain.Explanation:
+        """Tell which versions there are and why each was made."""
+        return explain.Explanation(self._name(), tuple(self._made), dict(self._eager_calls))
+
+    def graph(self) -> Graph:
+        """The graph of the version that was used last."""
+        return self._last().traced.graph
+
+    def c_source(self) -> str:
+        """The C of the version that was used last."""
+        return self._last().source.text
+
+    def _last(self) -> Version:
+        if not self._made:
+            raise CompileError(
+                f"{self._name()} was not compiled yet",
+                fix="call it once: shapes and dtypes of its arguments decide what is compiled",
+            )
+        return self._made[-1] if self.latest is NONE else self.latest
+
+    def __repr__(self) -> str:
+        return f"<compiled {self.__wrapped__!r}>"
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # asked for by copy, pickle and the like
+            raise AttributeError(name)
+        return getattr(self.__wrapped__, name)
+
+    # ---- loops ----
+
+    def loop(self, loader: Iterable[Any]) -> Any:
+        """Make one call for each batch of a loader, and return all results in one.
+
+        The same as `sl.stack([step(*batch) for batch in loader])`, but most of the steps run
+        without any Python between them. Batches that are tuples or lists give the arguments, others
+        are the only argument. Learning rates and other numbers of the program are read every so
+        often; batches are taken from the loader ahead of their steps.
+
+        Args:
+            loader: a DataLoader, or any other iterable of batches.
+
+        Returns:
+            What the calls returned, stacked along a new first dimension: for a step that returns
+            its loss, a tensor of losses.
+
+        Raises:
+            DataError: if there is no batch.
+            ShapeError: if results of different shapes are returned.
+        """
+        return loop(self, loader)
+
+    # ---- as a method, as a copy, in a pickle ----
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._attribute = name
+
+    def __get__(self, instance: Any, owner: Any = None) -> Compiled:
+        """Give an instance a compiled method of its own, which it keeps."""
+        if instance is None:
+            return self
+        method = Compiled(types.MethodType(self.__wrapped__, instance))
+        vars(instance)[self._attribute] = method
+        return method
+
+    def __copy__(self) -> Compiled:
+        return Compiled(self.__wrapped__)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Compiled:
+        return Compiled(copy.deepcopy(self.__wrapped__, memo))
+
+    def __reduce__(self) -> Any:
+        found: Any = sys.modules.get(self.__module__)
+        for name in getattr(self, "__qualname__", "").split("."):
+            found = getattr(found, name, None)
+        return self.__qualname__ if found is self else (Compiled, (self.__wrapped__,))

@@ -1,0 +1,111 @@
+"""What `step.explain()` tells: the versions of a compiled function, and why each was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from streetlight.compile import guards
+from streetlight.compile.version import Version
+from streetlight.ops.registry import Value
+
+MISSES_IN_A_ROW = 8
+ADVICE = {
+    "argument": "give inputs of a few shapes: pad them, or drop the last, shorter batch",
+    "constant": "pass a number that changes as a float or as a tensor",
+    "program": "keep it as it is between the calls, or pass it as an argument",
+}
+
+
+class RetraceWarning(UserWarning):
+    """A compiled function is traced and compiled anew at almost every call."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a version was made: what differs from the version that ran before.
+
+    Attributes:
+        kind: "argument" for tensors, "constant" for other arguments, "program" for what is
+            around the function; "" for the first version.
+        words: what it is, for the user.
+    """
+
+    kind: str
+    words: str
+
+
+FIRST = Reason("", "the first call")
+
+
+def describe(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, str]:
+    """What matters of each argument: `{"x": "float32 (8, 3)", "flag": "True"}`."""
+    named = dict(zip(guards.named(function, args), args, strict=True)) | dict(kwargs)
+    return dict(part for name, value in named.items() for part in _parts(name, value))
+
+
+def _parts(name: str, value: Any) -> list[tuple[str, str]]:
+    if isinstance(value, list | tuple):
+        pairs = [(f"{name}[{place}]", part) for place, part in enumerate(value)]
+    elif isinstance(value, dict):
+        pairs = [(f"{name}[{key!r}]", part) for key, part in value.items()]
+    else:
+        return [(name, _one(value))]
+    return [part for pair in pairs for part in _parts(*pair)]
+
+
+def _one(value: Any) -> str:
+    if isinstance(value, Value):
+        gradient = ", requires_grad" if value.requires_grad else ""
+        return f"{value._data.dtype} {value._data.shape}{gradient}"
+    if type(value) is float:
+        return "a float"
+    text = repr(value)
+    return text if len(text) <= 40 and " object at 0x" not in text else type(value).__name__
+
+
+def reason(function: Any, previous: Version | None, args: Any, kwargs: Any) -> Reason:
+    """Why the version that ran before does not fit these arguments."""
+    if previous is None:
+        return FIRST
+    old, new = previous.arguments, describe(function, args, kwargs)
+    for name in {**old, **new}:
+        before, now = old.get(name, "not given"), new.get(name, "not given")
+        if before != now:
+            kind = "argument" if "(" in before and "(" in now else "constant"
+            return Reason(kind, f"{name} is {now}, it was {before}")
+    return Reason("program", previous.changed_fact(args, kwargs))
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The versions of a compiled function, in the order in which they were made.
+
+    Attributes:
+        name: the function's.
+        versions: the versions.
+        eager_calls: how often a call ran without any, for each reason.
+    """
+
+    name: str
+    versions: Sequence[Version]
+    eager_calls: Mapping[str, int]
+
+    def __str__(self) -> str:
+        count = len(self.versions)
+        lines = [f"{self.name}: {count} version{'' if count == 1 else 's'}"]
+        for number, version in enumerate(self.versions, 1):
+            arguments = ", ".join(f"{name}: {text}" for name, text in version.arguments.items())
+            lines += [
+                f"{number}. {arguments or 'no arguments'}",
+                f"   made because: {version.reason.words}",
+                f"   {version.calls:,} calls, {version.source.kernels} kernels; "
+                f"traced in {version.trace_seconds:.3f} s, "
+                f"compiled in {version.compile_seconds:.3f} s",
+            ]
+        for words, calls in self.eager_calls.items():
+            lines.append(f"{calls:,} calls ran eagerly: {words}")
+        return "\n".join(lines)
+
+    __repr__ = __str__
