@@ -5,7 +5,8 @@ Input: kernels and their memory. Output: C text, with every different kernel wri
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
+from types import MappingProxyType
 
 from streetlight.compile import matmul, special
 from streetlight.compile.access import View, broadcast, contiguous_strides, index_of, reshaped
@@ -186,8 +187,13 @@ class StepWriter:
         self.taken.add(name)
         return name
 
-    def _arguments(self, function: Function, node: Node | None = None) -> list[str]:
-        """What the step hands to a function."""
+    def _arguments(
+        self,
+        function: Function,
+        node: Node | None = None,
+        partials: Mapping[Value, Value] = MappingProxyType({}),
+    ) -> list[str]:
+        """What the step hands to a function; late results of parts go where `partials` says."""
         given = []
         for parameter in function.parameters.values():
             if parameter.kind == "node":
@@ -197,7 +203,9 @@ class StepWriter:
             elif parameter.of is not None and parameter.kind == "scalar":
                 given.append(self._scalar_text(parameter.of, parameter.of.dtype))
             elif parameter.of is not None:
-                given.append(self._pointer(parameter.of))
+                result = parameter.kind == "result"
+                value = partials.get(parameter.of, parameter.of) if result else parameter.of
+                given.append(self._pointer(value))
         return given
 
     # ---- loops ----
@@ -220,7 +228,7 @@ class StepWriter:
         """A task for the threads: each of the parts takes its share of the rows."""
         function.range()
         name = self._named(function, wanted)
-        arguments = self._arguments(function)
+        arguments = self._arguments(function, partials=loop.partials)
         parameters = list(function.parameters.values())
         count = loop.size if loop.is_flat else loop.rows
         key = (function.key(False), "task", count)
