@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from streetlight.compile.fuse import fuse
 from streetlight.compile.kernels import AddRows, Check, Loop, Product, Special, Store
 from streetlight.compile.memory import Memory
+from streetlight.compile.passes import simplify
 from streetlight.compile.results import give_memory
 from streetlight.compile.shape_loops import shape_loops
 from streetlight.compile.step import StepWriter
@@ -67,6 +68,7 @@ def build(graph: Graph) -> CSource:
         workspace=memory.size,
         errors_come_first=_errors_come_first(fuser.kernels, memory),
         kernels=len(fuser.kernels),
+        nodes=graph.nodes,
         nodes=fuser.graph.nodes,
     )
 
