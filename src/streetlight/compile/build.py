@@ -51,7 +51,8 @@ class CSource:
 
 
 def build(graph: Graph) -> CSource:
-    """Write a graph as C."""
+    """Simplify a graph and write it as C."""
+    graph = simplify(graph)
     fuser = fuse(graph)
     outputs, updates = give_memory(fuser)
     shape_loops(fuser, {*outputs, *updates.values()})
@@ -68,7 +69,6 @@ def build(graph: Graph) -> CSource:
         workspace=memory.size,
         errors_come_first=_errors_come_first(fuser.kernels, memory),
         kernels=len(fuser.kernels),
-        nodes=graph.nodes,
         nodes=fuser.graph.nodes,
     )
 
