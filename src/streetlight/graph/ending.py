@@ -26,6 +26,7 @@ ORDER = ["argument", "parameter", "buffer", "state", "number", "constant"]
 def close(traced: Traced, recorder: Recorder, captures: Captures, grad_enabled: bool) -> None:
     """Fill in what later calls need."""
     _check_leaks(recorder)
+    captures.taken = [taken for taken in captures.taken if taken.tensor() is not None]
     storages = list(captures.storages.values())
     for storage in storages:
         captures.settle(storage)
@@ -53,6 +54,8 @@ def _settle_input(traced: Traced, recorder: Recorder, storage: Storage) -> None:
     if storage.version and storage.value is not origin.input.value:
         given = {one.value for one in traced.graph.inputs}
         new: Value = storage.value  # type: ignore[assignment]
+        if origin.kind == "argument":
+            origin.input.kind = "state"  # it is changed in place
         traced.graph.updates[origin.input.value] = recorder.distinct(new) if new in given else new
 
 

@@ -55,11 +55,6 @@ class Gradients:
                 else:
                     self._stepped.setdefault(id(parameter), (None, 0))
 
-    @property
-    def stepped(self) -> bool:
-        """Whether an optimiser made a step."""
-        return bool(self._stepped)
-
     def end(self) -> tuple[list[Ending], list[Guard]]:
         """How the gradient of each leaf ends, and what was relied on at the start."""
         endings, guards, seen = [], [], set()
@@ -80,6 +75,7 @@ class Gradients:
         used, version = self._stepped.get(id(tensor), (None, 0))
         return (
             gradient is not None
+            and id(tensor) in self._reset
             and used is gradient
             and type(gradient._data) is Symbol
             and gradient._data.storage.version == version

@@ -10,6 +10,8 @@ import numpy as np
 from streetlight.errors import TraceError
 from streetlight.graph.graph import Value
 from streetlight.graph.symbol import Symbol, here
+from streetlight.ops.dims import one_dim
+from streetlight.ops.indexing import HERE
 from streetlight.ops.registry import Elementwise, Op, Shape, all_ops, context
 
 # Operations whose results lie row by row, whatever the layout of their inputs.
@@ -17,6 +19,7 @@ ROW_BY_ROW = {
     "copy", "flip", "matmul", "linear", "cat", "pad", "gather", "scatter_add", "pick", "unpick",
     "put", "assign", "unslice", "in_range", "uniform", "normal", "bernoulli",
 }  # fmt: skip
+INDEXED = {"pick": 1, "put": 2, "unpick": 1}  # where the index tensors begin
 _dtypes: dict[Any, Any] = {}
 
 
@@ -26,7 +29,9 @@ def result_type(
     """Shape and dtype of the result, or the error that eager code raises."""
     if isinstance(op, Elementwise):
         return op.shape(*values, **attributes), _elementwise(op, inputs, values, attributes)
-    if op.name in ("pick", "put"):
+    if "dim" in attributes:
+        one_dim(op.name, attributes["dim"], values[0].ndim)
+    if op.name in INDEXED:
         return _indexed(op, values, attributes), values[0].dtype
     floats = {v.dtype for v in values if isinstance(v, Value) and v.dtype.kind == "f"}
     if len(floats) > 1 and op.name in ("linear", "matmul"):
@@ -54,7 +59,7 @@ def _elementwise(op: Op, inputs: tuple[Any, ...], values: Any, attributes: dict[
 
 def _indexed(op: Op, values: Sequence[Any], attributes: dict[str, Any]) -> Shape:
     """The shape of an indexed part; the numbers of the index are checked when it is known."""
-    first = 2 if op.name == "put" else 1
+    first = INDEXED[op.name]
     for index in values[first:]:
         if index.dtype.kind == "b":
             raise TraceError(
@@ -94,3 +99,12 @@ def _reshaped(op: Op, symbol: Symbol, inputs: tuple[Any, ...], attributes: dict[
         return symbol.layout.reshape(attributes["shape"], copy=False)
     except ValueError:
         return None
+
+
+def is_mask(op: Op, values: Sequence[Any], attributes: dict[str, Any]) -> bool:
+    """Whether one number is put where a bool mask, and nothing else, chooses."""
+    if op.name != "put" or attributes["index"] != (HERE,) or values[2].dtype.kind != "b":
+        return False
+    mask, value = values[2], values[1]
+    fits = mask.shape == values[0].shape[: mask.ndim]
+    return fits and (not isinstance(value, Value) or value.size == 1)

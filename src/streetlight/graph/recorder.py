@@ -16,7 +16,7 @@ from streetlight import dtypes
 from streetlight.autograd import NEVER, record, tick
 from streetlight.errors import TraceError
 from streetlight.graph.graph import RANDOM, Graph, Input, Node, Value
-from streetlight.graph.infer import contiguous_result, layout_of_view, result_type
+from streetlight.graph.infer import contiguous_result, is_mask, layout_of_view, result_type
 from streetlight.graph.names import Names
 from streetlight.graph.source import Here
 from streetlight.graph.symbol import Storage, Symbol, here
@@ -170,11 +170,24 @@ class Recorder:
             if _only_numbers(op, values):
                 return self._calculated(op, values, attributes)
             values = self._as_tensors(op, values)
-        shape, dtype = result_type(op, inputs, values, attributes)
-        value = self.node(op, tuple(values), attributes, shape, dtype)
+        if is_mask(op, values, attributes):
+            value = self._masked(values)
+        else:
+            shape, dtype = result_type(op, inputs, values, attributes)
+            value = self.node(op, tuple(values), attributes, shape, dtype)
         out = Tensor.wrap(self.made(value, certain=contiguous_result(op, symbols)))
         self._record(op, inputs, attributes, out)
         return out
+
+    def _masked(self, values: list[Any]) -> Value:
+        """One number put where a mask is true: a choice for each element."""
+        target, number, mask = values
+        if mask.ndim < target.ndim:
+            shape = mask.shape + (1,) * (target.ndim - mask.ndim)
+            mask = self.node(_reshape, (mask,), {"shape": shape}, shape, mask.dtype)
+        if isinstance(number, Value) and number.ndim:
+            number = self.node(_reshape, (number,), {"shape": ()}, (), number.dtype)
+        return self.node(where, (mask, number, target), {}, target.shape, target.dtype)
 
     def _record(self, op: Op, inputs: Any, attributes: Attributes, out: Any) -> None:
         if context.grad_enabled and op.vjp:

@@ -213,6 +213,7 @@ class _Spent(Symbol):
         )
 
     copy = astype = fill = __bool__ = refuse  # type: ignore[assignment]
+    flags = property(refuse)  # whoever is about to change it asks for them
 
 
 def spent_gradient(parameter: Any) -> Any:

@@ -44,7 +44,7 @@ def trace(fn: Callable[..., Any], *inputs: Any) -> Graph:
     >>> [node.op.name for node in trace(lambda x: (x * 2).sum(), sl.ones(3)).nodes]
     ['mul', 'sum']
     """
-    return trace_call(fn, inputs, {}).graph
+    return trace_call(fn, inputs, {}, settled=True).graph
 
 
 def tracing() -> bool:
@@ -75,8 +75,10 @@ def trace_call(
         if isinstance(made.__cause__, StreetlightError):
             raise made.__cause__ from None
         raise TraceError(
-            f"the function makes new state at every call: {made}",
-            fix="make it once, outside of the function, and change it in place",
+            f"the function makes new state: {made}",
+            expected="state that is there already, and is changed in place",
+            fix="call the function once before the trace; state that it makes at every call "
+            "must be made outside of it",
         ) from None
 
 
@@ -106,7 +108,7 @@ class _Run:
             with self._listening():
                 self._run()
         except TraceError as error:
-            if self.gradients.stepped and self.optimizers.lacks_state():
+            if self.optimizers.lacks_state() and _in_step(error):
                 raise NotYet("the state of an optimiser") from error
             raise
         finally:
@@ -174,3 +176,13 @@ class _Run:
             self.gradients.forget(parameters)
         elif isinstance(owner, Optimizer):
             self.gradients.step(owner)
+
+
+def _in_step(error: BaseException) -> bool:
+    """Whether an error came from the step of an optimiser."""
+    traceback = error.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_code is Optimizer.step.__code__:
+            return True
+        traceback = traceback.tb_next
+    return False
