@@ -98,8 +98,9 @@ class Caller:
         self.facts = ["context.interpreter is eager", *self.arguments.facts]
         if self._changes_arguments():
             self.facts += self.arguments.distinct()
-        self.guards = {len(self.facts) + i: guard for i, guard in enumerate(traced.guards)}
-        self.facts += [*[guards.fact(self.names, guard) for guard in traced.guards], *types]
+        kept = [guard for guard in traced.guards if not guard.of_array]  # see Binding.rebind
+        self.guards = {len(self.facts) + i: guard for i, guard in enumerate(kept)}
+        self.facts += [*[guards.fact(self.names, guard) for guard in kept], *types]
         self.generators = [self.names.bind("generator", g) for g in traced.generators]
         self.outputs = [self.names.fresh(value.name) for value in traced.graph.outputs]
         self.output_arrays = [self.names.fresh(f"{name}_array") for name in self.outputs]

@@ -119,10 +119,11 @@ def _tensor_guards(taken: Any) -> Iterable[Guard]:
     if origin.holder is not tensor:
         return
     needs = taken.links.get("requires_grad", False)
-    words = f"{taken.path} is {origin.dtype} {origin.shape}, requires_grad={needs}"
+    code = f"{{0}}.requires_grad is {needs}"
+    yield Guard(f"requires_grad of {taken.path} is {needs}", code, (tensor,))
     code = "{0}._data.shape == {1} and {0}._data.dtype == {2}"
-    code += f" and {{0}}.requires_grad is {needs}"
-    yield Guard(words, code, (tensor, origin.shape, origin.dtype))
+    words = f"{taken.path} is {origin.dtype} {origin.shape}"
+    yield Guard(words, code, (tensor, origin.shape, origin.dtype), of_array=True)
 
 
 def check_guards(guards: Iterable[Guard]) -> None:

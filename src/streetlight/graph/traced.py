@@ -53,11 +53,14 @@ class Guard:
         words: the fact as a user reads it: "model.dropout.training is True".
         code: the fact as a Python expression, with {0}, {1} for the objects it is about.
         objects: these objects.
+        of_array: whether it is about the array of a captured tensor: then it needs to be looked at
+            only when the tensor holds another array than before.
     """
 
     words: str
     code: str
     objects: tuple[Any, ...]
+    of_array: bool = False
 
 
 @dataclass(frozen=True)
