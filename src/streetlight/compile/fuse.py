@@ -82,6 +82,11 @@ class Fuser:
         self.host_draws = host_draws(graph)
         self.accumulations, self.absorbed = Finder(graph).find()
         self.copies: dict[Value, Value] = {}
+        self.new_parameters = {
+            new
+            for given in graph.inputs
+            if given.kind == "parameter" and (new := graph.updates.get(given.value))
+        }
         self.number_inputs = {g.value for g in graph.inputs if g.value.number}
         self.literals = {
             given.value: given.data.item()
@@ -248,16 +253,19 @@ class Fuser:
         """Kernels to join, the best first: the one that makes what is read, then the latest.
 
         A kernel far back is left alone: the result would wait in memory until it is read. One
-        that shares nothing with the node is joined only for the sake of computed values, so that
-        updates of several parameters stay kernels of their own, equal ones.
+        that has updated a parameter is joined only by those who read the same, so that the updates
+        of several parameters stay kernels of their own, equal ones.
         """
         earliest, latest = self.after(roots), len(self.kernels) - 1
         if earliest and earliest - 1 >= latest - NEAR:
             yield earliest - 1
-        computed = all(root in self.place for root in roots)
         for number in range(latest, max(earliest - 1, latest - LOOK_BACK), -1):
-            if computed or self.kernels[number].reads & roots:
+            kernel = self.kernels[number]
+            if isinstance(kernel, Loop) and (kernel.reads & roots or not self._is_update(kernel)):
                 yield number
+
+    def _is_update(self, loop: Loop) -> bool:
+        return any(node.output in self.new_parameters for node in loop.nodes)
 
     def place_in_loop(self, node: Node, size: int) -> None:
         """Let the node join a loop, or begin one."""
