@@ -21,7 +21,6 @@ import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import streetlight
 from streetlight.compile import toolchain
 from streetlight.compile.toolchain import FLAGS, Compiler, CompilerFailed
 
@@ -61,8 +60,6 @@ def _loaded(digest: str) -> ctypes.CDLL | None:
     folder = _find(digest, "program.so")
     if folder is None:
         return None
-    with contextlib.suppress(OSError):
-        os.utime(folder)  # it has been used now
     try:
         return ctypes.CDLL(str(folder / "program.so"))
     except OSError:
@@ -85,7 +82,8 @@ def _built(digest: str, compiler: Compiler, text: str, flags: tuple[str, ...]) -
 
 
 def _digest(*parts: object) -> str:
-    text = json.dumps([streetlight.__version__, *map(str, parts)])
+    """A name for what these parts give; our version is none of them, for the C has all headers."""
+    text = json.dumps([str(part) for part in parts])
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
@@ -136,7 +134,11 @@ def _root() -> Path:
 def _find(digest: str, name: str) -> Path | None:
     """The folder of an entry whose file `name` is there and whole."""
     folder = _root() / digest
-    return folder if _is_whole(folder, name) else None
+    if not _is_whole(folder, name):
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(folder)  # it has been used now
+    return folder
 
 
 def _is_whole(folder: Path, name: str) -> bool:

@@ -5,7 +5,7 @@
    OpenBLAS's threads, 463 us by two of ours; 16x512x128: 38 and 25 us). */
 
 enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 };
-enum { UNIT = 16, SMALL_PRODUCT = 1 << 16 }; /* blocks are whole units of rows or columns */
+enum { UNIT = 16, SMALL_PRODUCT = 1 << 18 }; /* blocks are whole units of rows or columns */
 
 static struct {
   void *f32, *f64;   /* cblas_sgemm and cblas_dgemm; NULL: portable loops */

@@ -18,7 +18,7 @@
 #define PAUSE() sched_yield()
 #endif
 
-enum { MOST_THREADS = 32, AWAKE_NANOSECONDS = 50000, PAUSES_BEFORE_YIELD = 2000 };
+enum { MOST_THREADS = 32, AWAKE_NANOSECONDS = 200000, PAUSES = 32 };
 
 static struct {
   sl_task task;
@@ -87,11 +87,13 @@ static void *worker(void *number) {
   for (unsigned pauses = 1; !leaving; pauses++) {
     if (do_any_part((int)(intptr_t)number)) {
       since = nanoseconds();
-    } else if (pauses % 32 == 0 && nanoseconds() - since > AWAKE_NANOSECONDS) {
+    } else if (pauses % PAUSES) {
+      PAUSE();
+    } else if (nanoseconds() - since < AWAKE_NANOSECONDS) {
+      sched_yield(); /* the caller itself may be waiting for this core */
+    } else {
       sleep_until_work();
       since = nanoseconds();
-    } else {
-      PAUSE();
     }
   }
   return NULL;
@@ -130,8 +132,8 @@ static void parallel(sl_task task, const void *context, int64_t count) {
   if (asleep) wake_all();
   do_part(0);
   while (do_any_part(0)) continue;
-  for (int pauses = 0; unfinished; pauses++) {
-    if (pauses < PAUSES_BEFORE_YIELD) PAUSE();
+  for (unsigned pauses = 1; unfinished; pauses++) {
+    if (pauses % PAUSES) PAUSE();
     else sched_yield();
   }
   inside = 0;
