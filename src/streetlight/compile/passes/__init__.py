@@ -11,59 +11,40 @@ What the backend may rely on afterwards:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from streetlight.compile.passes import broadcast, fold, products, views
-from streetlight.compile.passes.common import common
+from streetlight.compile.passes import (
+    broadcast,
+    fold,
+    joins,
+    products,
+    scales,
+    sums,
+    tables,
+    views,
+)
 from streetlight.compile.passes.dead import dead
-from streetlight.compile.passes.joins import joins
-from streetlight.compile.passes.rewrite import Rule, Rules, rewrite
-from streetlight.compile.passes.scales import scales
-from streetlight.compile.passes.sums import sums
-from streetlight.compile.passes.tables import tables
+from streetlight.compile.passes.rewrite import rewrite, united
 from streetlight.graph.graph import Graph
 from streetlight.graph.verify import verify
-from streetlight.ops.registry import Op
 
-__all__ = ["simplify"]
+__all__ = ["WALKS", "simplify"]
 
-Pass = Callable[[Graph], Graph]
-ROUNDS = 8  # more were never needed; each round ends with a graph that computes the same
-
-
-def _united(*tables: Rules) -> Rules:
-    found: dict[Op, list[Rule]] = {}
-    for rules in tables:
-        for op, more in rules.items():
-            found.setdefault(op, []).extend(more)
-    return found
-
-
-LOCAL = _united(fold.RULES, views.RULES, broadcast.RULES, products.RULES)
-
-
-def local(graph: Graph) -> Graph:
-    """The passes fold, views, broadcast and products in one walk."""
-    return rewrite(graph, LOCAL)
+LOCAL = united(fold.RULES, views.RULES, broadcast.RULES, products.RULES)
+OVER_TIME = united(LOCAL, sums.RULES, joins.RULES)
+ALL = united(LOCAL, sums.RULES, joins.RULES, tables.RULES)
+LAST = united(LOCAL, scales.RULES)
+WALKS = (LOCAL, OVER_TIME, ALL, ALL, ALL, LAST)
 
 
 def simplify(graph: Graph) -> Graph:
-    """Return a graph that computes the same with less work; it is verified after each pass."""
-    graph = dead(graph)
-    for _ in range(ROUNDS):
-        before = graph
-        for one in (local, common, sums, joins, tables, dead):
-            graph = checked(one, graph)
-        if graph is before:
-            break
-    for one in (scales, local, common, dead):
-        graph = checked(one, graph)
-    return graph
+    """Return a graph that computes the same with less work; it is verified.
 
-
-def checked(one: Pass, graph: Graph) -> Graph:
-    """Run one pass and verify what it gives."""
-    result = one(graph)
-    if result is not graph:
-        verify(result)
-    return result
+    Each walk applies all its rules to each node, and joins equal nodes. What one makes possible
+    the next one finds: sums over time, then products over time, then tables.
+    """
+    simplified, last = dead(graph), None
+    for rules in WALKS:
+        if rules is not last:  # the same rules again would find nothing
+            before, simplified = simplified, dead(rewrite(simplified, rules))
+            last = rules if simplified is before else None
+    verify(simplified)
+    return simplified

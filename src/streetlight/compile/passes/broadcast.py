@@ -23,7 +23,7 @@ import numpy as np
 
 from streetlight.compile.passes.rewrite import Rewriter, Rule, Rules, rewrite, with_inputs
 from streetlight.compile.passes.views import reshaped
-from streetlight.graph.graph import Graph, Node, Value
+from streetlight.graph.graph import Graph, Node, Operand, Value
 from streetlight.ops.dims import reduced_shape
 from streetlight.ops.elementwise import mul
 from streetlight.ops.movement import _expand, _reshape
@@ -37,16 +37,41 @@ def broadcast(graph: Graph) -> Graph:
 
 
 def _elementwise(w: Rewriter, node: Node) -> Value | None:
+    shape = node.output.shape
+    for x in node.inputs:
+        maker = w.maker(x, _expand, _reshape)
+        if maker and maker.op is _expand:
+            return _of_expands(w, node) if node.output.size else None
+        if maker and maker.output.shape == shape and maker.values[0].ndim < len(shape):
+            return _of_reshapes(w, node, maker.values[0].shape)
+    return None
+
+
+def _of_expands(w: Rewriter, node: Node) -> Value:
     """f(expand(x), y) is f(x, y), repeated where y is small too."""
     repeated = [w.maker(x, _expand) for x in node.inputs]
-    if not any(repeated) or not node.output.size:
-        return None
     sources = tuple([r.inputs[0] if r else x for r, x in zip(repeated, node.inputs, strict=True)])
     shape = np.broadcast_shapes(*[x.shape for x in sources if isinstance(x, Value)])
     if shape == node.output.shape:
         return w.emit(with_inputs(node, sources))
     small = w.make(node.op, *sources, **node.attributes)
     return w.make(_expand, small, shape=node.output.shape)
+
+
+def _of_reshapes(w: Rewriter, node: Node, source: Shape) -> Value | None:
+    """f(reshape(x), y) is reshape(f(x, y)), if y fits x as it is, or before its reshape."""
+    shape = node.output.shape
+    same = _common_end(source, shape)
+    operands: list[Operand] = []
+    for x in node.inputs:
+        inner = w.maker(x, _reshape)
+        if inner and inner.values[0].shape == source and inner.output.shape == shape:
+            operands.append(inner.values[0])
+        elif not isinstance(x, Value) or x.ndim <= same:
+            operands.append(x)
+        else:
+            return None
+    return w.make(_reshape, w.make(node.op, *operands, **node.attributes), shape=shape)
 
 
 def _reduction(w: Rewriter, node: Node) -> Value | None:
@@ -111,7 +136,8 @@ def _sum_of_sum(w: Rewriter, node: Node, inner: Node) -> Value | None:
 def _rules_of(op: Op) -> list[Rule]:
     if op in (_sum, _amax, _amin):
         return [_reduction]
-    return [_elementwise] if isinstance(op, Elementwise) or op is cast else []
+    plain = isinstance(op, Elementwise) or op is cast
+    return [_elementwise] if plain else []
 
 
 RULES: Rules = {op: _rules_of(op) for op in all_ops.values()}

@@ -33,12 +33,16 @@ def fold(graph: Graph) -> Graph:
 
 def _constant(w: Rewriter, node: Node) -> Value | None:
     """An operation on constants is a constant; an expanded one would only be larger."""
+    constants = w.constants
+    for x in node.inputs:
+        if type(x) is Value and x not in constants:
+            return None
     values = node.values
-    if not values or node.op is _expand or not all(v in w.constants for v in values):
+    if not values or node.op is _expand:
         return None
     if node.output.size > max(LARGEST, *(v.size for v in values)) or node.output.device != "cpu":
         return None
-    arrays = [w.constants[x] if isinstance(x, Value) else x for x in node.inputs]
+    arrays = [constants[x] if isinstance(x, Value) else x for x in node.inputs]
     try:
         data = context.run(node.op.kernel, *arrays, **node.attributes)
     except (ValueError, TypeError, IndexError):
@@ -48,7 +52,7 @@ def _constant(w: Rewriter, node: Node) -> Value | None:
 
 def _literal(w: Rewriter, node: Node) -> Value | None:
     """A constant that is the same number everywhere is written as that number."""
-    if not w.constants:
+    if w.constants.keys().isdisjoint(node.inputs):
         return None
     first = 1 if node.op is where else 0  # the condition is no number
     numbers = [None] * first + [_plain(w, x) for x in node.inputs[first:]]

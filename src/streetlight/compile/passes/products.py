@@ -70,12 +70,18 @@ def _flat(w: Rewriter, node: Node) -> Value | None:
 
 def _swapped(w: Rewriter, node: Node) -> Value | None:
     """The transpose of a product is the product of the transposes, in the other order."""
-    (x,), dims = node.values, node.attributes["dims"]
-    product, last = w.maker(x, _matmul), len(dims) - 1
-    if product is None or dims != (*range(last - 1), last, last - 1) or not w.single(x):
+    x, dims = node.values[0], node.attributes["dims"]
+    last = len(dims) - 1
+    if dims != (*range(last - 1), last, last - 1) or not w.single(x):
+        return None
+    scaled = w.maker(x, mul)
+    inner, factor = _bare(scaled) if scaled else (x, None)
+    product = w.maker(inner, _matmul) if inner is not None and w.single(inner) else None
+    if product is None:
         return None
     a, b = product.values
-    return w.make(_matmul, transposed(w, b), transposed(w, a))
+    result = w.make(_matmul, transposed(w, b), transposed(w, a))
+    return result if factor is None else w.make(mul, result, factor)
 
 
 # ---- factors ----
@@ -103,9 +109,14 @@ def _without_factor(w: Rewriter, x: Value) -> tuple[Value | None, Operand | None
     node = w.maker(x, mul)
     if node is None or not _only_in_products(w, x):
         return None, None
-    for bare, factor in (node.inputs, node.inputs[::-1]):
-        if isinstance(bare, Value) and scalar(factor) and bare.shape == x.shape != ():
-            return bare, factor
+    return _bare(node)
+
+
+def _bare(product: Node) -> tuple[Value | None, Operand | None]:
+    """The operands of a product by a number, the number last; (None, None) for other products."""
+    for x, factor in (product.inputs, product.inputs[::-1]):
+        if isinstance(x, Value) and scalar(factor) and x.shape == product.output.shape != ():
+            return x, factor
     return None, None
 
 

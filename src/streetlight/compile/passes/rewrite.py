@@ -7,12 +7,13 @@ through the rules too. So one walk from front to back simplifies chains of any l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from streetlight.compile.passes.common import key, key_of_constant
 from streetlight.dtypes import DType
 from streetlight.graph.graph import Graph, Input, Node, Operand, Value
 from streetlight.ops.indexing import _pick
@@ -21,6 +22,7 @@ from streetlight.ops.registry import Op, Shape
 
 Rule = Callable[["Rewriter", Node], Value | None]
 Rules = Mapping[Op, Sequence[Rule]]
+T = TypeVar("T")
 UNIFORM = 1 << 20  # elements of the largest constant that is searched for a single number
 
 
@@ -39,14 +41,12 @@ class Rewriter:
         self.inputs = list(graph.inputs)
         self.nodes: list[Node] = []
         self.makers: dict[Value, Node] = {}
-        self.constants = {
-            given.value: np.asarray(given.data)
-            for given in graph.inputs
-            if given.kind == "constant" and given.data is not None
-        }
+        self.constants: dict[Value, Any] = {}
         self.changed = False
         self._now: dict[Value, Value] = {}  # old value: what stands for it
         self._origin: dict[Value, Value] = {}  # new value: the old one that it stands for
+        self._found: dict[Hashable, Value] = {}  # what nodes do: the value of the first that does
+        self._surveys: dict[Any, Any] = {}
         self._uniform: dict[Value, bool | int | float | None] = {}
         self._counts: dict[str, int] = {}  # operation: the last number in a name
         self._like: Node  # the node that is being replaced
@@ -55,8 +55,12 @@ class Rewriter:
 
     def maker(self, operand: Operand, *ops: Op) -> Node | None:
         """The node that makes a value, if it is one of these operations."""
-        node = self.makers.get(operand) if isinstance(operand, Value) else None
+        node = self.makers.get(operand)  # type: ignore[arg-type]
         return node if node is not None and node.op in ops else None
+
+    def origin(self, value: Value) -> Value:
+        """The value of the old graph that a value stands for; itself if there is none."""
+        return self._origin.get(value, value)
 
     def readers(self, value: Value) -> Sequence[Node]:
         """The nodes of the old graph that read a value; empty for what a rule has just made."""
@@ -73,6 +77,13 @@ class Rewriter:
     def made_here(self, node: Node) -> bool:
         """Whether a rule made the node while another one is being replaced."""
         return node.output is not self._like.output
+
+    def about(self, survey: Callable[[Graph], T]) -> T:
+        """What a survey of the old graph found; it is made once for all rules."""
+        if survey not in self._surveys:
+            self._surveys[survey] = survey(self.graph)
+        found: T = self._surveys[survey]
+        return found
 
     def uniform(self, operand: Operand) -> bool | int | float | None:
         """The number that all elements of a constant are, if it is one."""
@@ -126,42 +137,60 @@ class Rewriter:
             if value is not None:
                 self.changed = True
                 return value
+        does = key(node)
+        if does is not None:
+            first = self._found.setdefault(does, node.output)
+            if first is not node.output:
+                self.changed = True
+                return first
         self.nodes.append(node)
         self.makers[node.output] = node
         return node.output
 
     def run(self) -> Graph:
-        """Walk through the graph; return the new one, or the old one if no rule applied."""
+        """Walk through the graph; return the new one, or the old one if nothing was replaced."""
+        for given in self.graph.inputs:
+            if given.kind == "constant" and given.data is not None:
+                self._join_constant(given)
         for node in self.graph.nodes:
             self._like = node
             count = len(self.nodes)
-            value = self.emit(self._renewed(node))
+            value = self.emit(self._renewed(node) if self._now else node)
             if value is not node.output:
                 self._replace(node.output, value, new=len(self.nodes) > count)
         return self._finished() if self.changed else self.graph
 
+    def _join_constant(self, given: Input) -> None:
+        self.constants[given.value] = np.asarray(given.data)
+        first = self._found.setdefault(key_of_constant(given), given.value)
+        if first is not given.value:
+            self.changed = True
+            self._replace(given.value, first, new=False)
+
     def _renewed(self, node: Node) -> Node:
         now = self._now
-        if not now or not any(x in now for x in node.inputs):
-            return node
-        inputs = tuple([now.get(x, x) if isinstance(x, Value) else x for x in node.inputs])
-        return with_inputs(node, inputs)
+        for x in node.inputs:
+            if x in now:
+                inputs = [now.get(x, x) if type(x) is Value else x for x in node.inputs]
+                return with_inputs(node, tuple(inputs))
+        return node
 
     def _replace(self, old: Value, value: Value, new: bool) -> None:
         self._now[old] = value
         if new and self.nodes[-1].output is value:
             value.name = old.name  # a new value, which takes the place of the old one
             self._origin[value] = old
-        else:
-            heir = self._origin.get(value, value)
-            self._readers.setdefault(heir, []).extend(self._readers.get(old, ()))
-            if old in self._results:
-                self._results[heir] = None
+            return
+        heir = self._origin.get(value, value)
+        self._readers.setdefault(heir, []).extend(self._readers.get(old, ()))
+        if old in self._results:
+            self._results[heir] = None
 
     def _fresh(self, base: str) -> str:
-        number = self._counts[base] = self._counts.get(base, -1) + 1
+        number = self._counts.get(base, -1) + 1
         while f"{base}_{number}" in self._names:
-            number = self._counts[base] = number + 1
+            number += 1
+        self._counts[base] = number
         self._names.add(f"{base}_{number}")
         return f"{base}_{number}"
 
@@ -187,8 +216,17 @@ class Rewriter:
 
 
 def rewrite(graph: Graph, rules: Rules) -> Graph:
-    """Apply rules in one walk from front to back."""
+    """Apply rules in one walk from front to back, and join nodes that do the same."""
     return Rewriter(graph, rules).run()
+
+
+def united(*tables: Rules) -> Rules:
+    """The rules of several tables; those for one operation in the order of the tables."""
+    found: dict[Op, list[Rule]] = {}
+    for rules in tables:
+        for op, more in rules.items():
+            found.setdefault(op, []).extend(more)
+    return found
 
 
 def with_inputs(node: Node, inputs: tuple[Operand, ...]) -> Node:

@@ -32,7 +32,7 @@ from streetlight.compile.passes.regions import (
     region,
     union,
 )
-from streetlight.compile.passes.rewrite import Rewriter
+from streetlight.compile.passes.rewrite import Rewriter, Rules, rewrite
 from streetlight.compile.passes.views import reshaped
 from streetlight.graph.graph import Graph, Node, Value
 from streetlight.ops.elementwise import add
@@ -42,128 +42,140 @@ from streetlight.ops.movement import _cat, _expand, _permute, _reshape, _slice, 
 from streetlight.ops.reduce import _sum
 from streetlight.ops.registry import Op, Shape
 
+KINDS = (_matmul, _sum, _unslice, _unpick)
 VIEWS = (_reshape, _permute, _slice, _expand)
 
 
 def sums(graph: Graph) -> Graph:
     """Turn sums of terms of one kind into one result each."""
-    return _Summer(graph).run()
-
-
-class _Summer(Rewriter):
-    """Rewrites trees of additions.
-
-    Attributes:
-        place: for each value, how many nodes were written before the one that makes it.
-        cats: for each part that was joined to others by rows, the whole and its number in it.
-        tall: values whose rows will be joined for a product.
-    """
-
-    def __init__(self, graph: Graph) -> None:
-        super().__init__(graph, {add: [_Summer.tree]})  # type: ignore[list-item]
-        self.place: dict[Value, int] = {}
-        self.cats: dict[Value, tuple[Value, int]] = {}
-        makers = graph.makers()
-        products = [node for node in graph.nodes if node.op is _matmul]
-        lefts = [makers.get(node.values[0]) for node in products if self.in_a_tree(node.output)]
-        self.tall = {node.values[0] for node in lefts if node and node.op is _permute}
-
-    def emit(self, node: Node) -> Value:
-        """Write a node, and remember where."""
-        value = super().emit(node)
-        self.place.setdefault(value, len(self.nodes))
-        return value
-
-    def in_a_tree(self, value: Value) -> bool:
-        """Whether all that is done with a value is to add it to another of its shape."""
-        readers = self.readers(value)
-        return len(readers) == 1 and not self.is_result(value) and is_addition(readers[0])
-
-    def tree(self, node: Node) -> Value | None:
-        """Join what can be joined among the terms of a sum, once they are all known."""
-        if self.made_here(node) or not is_addition(node) or self.in_a_tree(node.output):
-            return None
-        terms = self.terms(node)
-        count = len(terms)
-        for join in (by_operand(1), by_operand(0), tall_products, row_sums, pieces, rows):
-            terms = join(self, terms)
-        return self.total(terms) if len(terms) < count else None
-
-    def terms(self, node: Node) -> list[Value]:
-        """The terms of a tree of additions, from left to right."""
-        found, stack = [], list(reversed(node.values))
-        while stack:
-            x = stack.pop()
-            maker = self.maker(x, add)
-            if maker and is_addition(maker) and self.single(x):
-                stack.extend(reversed(maker.values))
-            else:
-                found.append(x)
-        return found
-
-    def total(self, terms: Iterable[Value]) -> Value:
-        """The sum of values."""
-        first, *rest = terms
-        for term in rest:
-            first = self.make(add, first, term)
-        return first
-
-    def joined(self, parts: list[Value]) -> Value:
-        """Parts below each other; one that is part of a whole already is not copied again."""
-        units: list[Value] = []
-        place = 0
-        while place < len(parts):
-            whole, number = self.cats.get(parts[place], (None, 0))
-            members = self.makers[whole].values if whole else ()
-            run = members[number : number + len(parts) - place]
-            if whole and list(run) == parts[place : place + len(run)] and len(run) > 1:
-                units.append(self.rows_of(whole, number, len(run)))
-                place += len(run)
-            else:
-                units.append(parts[place])
-                place += 1
-        return self.cat(units)
-
-    def rows_of(self, whole: Value, number: int, count: int) -> Value:
-        """The part of a whole that some of its members make up."""
-        sizes = self.makers[whole].attributes["sizes"]
-        start = sum(sizes[:number])
-        taken = slice(start, start + sum(sizes[number : number + count]), 1)
-        return whole if count == len(sizes) else self.make(_slice, whole, index=(taken, ...))
-
-    def cat(self, parts: list[Value]) -> Value:
-        """Parts below each other."""
-        if len(parts) == 1:
-            return parts[0]
-        whole = self.make(_cat, *parts, dim=0, sizes=tuple([x.shape[0] for x in parts]))
-        for number, part in enumerate(parts):
-            self.cats.setdefault(part, (whole, number))
-        return whole
-
-    def cost(self, parts: Iterable[Value]) -> int:
-        """How many elements must be copied to join parts: those that are not made to measure."""
-        return sum(
-            x.size
-            for x in parts
-            if x not in self.cats and (x not in self.makers or self.maker(x, *VIEWS))
-        )
+    return rewrite(graph, RULES)
 
 
 def is_addition(node: Node) -> bool:
     """Whether a node adds two different tensors of one shape."""
-    if node.op is not add or len(node.values) < 2 or node.output.dtype.kind != "f":
+    if node.op is not add or node.output.dtype.kind != "f":
         return False
-    first, second = node.values
-    shape = node.output.shape
-    return first is not second and not first.number and first.shape == second.shape == shape
+    first, second = node.inputs
+    if not isinstance(first, Value) or not isinstance(second, Value) or first.number:
+        return False
+    return first is not second and first.shape == second.shape == node.output.shape
+
+
+def _in_a_tree(w: Rewriter, value: Value) -> bool:
+    """Whether all that is done with a value is to add it to another of its shape."""
+    readers = w.readers(value)
+    return len(readers) == 1 and is_addition(readers[0]) and not w.is_result(value)
+
+
+def _tree(w: Rewriter, node: Node) -> Value | None:
+    """Join what can be joined among the terms of a sum, once they are all known."""
+    if w.made_here(node) or not is_addition(node) or _in_a_tree(w, node.output):
+        return None
+    terms = _terms(w, node)
+    if len([x for x in terms if w.maker(x, *KINDS)]) < 2:
+        return None
+    count = len(terms)
+    for join in (_by_right, _by_left, _tall_products, _row_sums, _pieces, _rows):
+        terms = join(w, terms)
+    return _total(w, terms) if len(terms) < count else None
+
+
+def _terms(w: Rewriter, node: Node) -> list[Value]:
+    """The terms of a tree of additions, from left to right."""
+    found, stack = [], list(reversed(node.values))
+    while stack:
+        x = stack.pop()
+        maker = w.maker(x, add)
+        if maker and is_addition(maker) and w.single(x):
+            stack.extend(reversed(maker.values))
+        else:
+            found.append(x)
+    return found
+
+
+def _total(w: Rewriter, terms: Iterable[Value]) -> Value:
+    """The sum of values."""
+    first, *rest = terms
+    for term in rest:
+        first = w.make(add, first, term)
+    return first
+
+
+# ---- parts below each other ----
+
+
+class Wholes:
+    """For each part that was joined to others by rows, the whole and the part's number in it."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.of: dict[Value, tuple[Value, int]] = {}
+
+
+def places(graph: Graph) -> dict[Value, int]:
+    """For each computed value, where in the graph it is made."""
+    return {node.output: place for place, node in enumerate(graph.nodes)}
+
+
+def parts_of_wholes(graph: Graph) -> set[Value]:
+    """Values whose rows are joined, or will be for a tall product."""
+    makers = graph.makers()
+    products = [node for node in graph.nodes if node.op is _matmul]
+    turned = [makers.get(node.values[0]) for node in products]
+    joined = [node for node in graph.nodes if node.op is _cat and node.attributes["dim"] == 0]
+    found = {part for node in joined for part in node.values}
+    return found | {node.values[0] for node in turned if node and node.op is _permute}
+
+
+def _as_time_runs(w: Rewriter, x: Value) -> int:
+    """A key to sort by: the walk was backward, so what was made last comes first."""
+    return -w.about(places).get(w.origin(x), -1)
+
+
+def _joined(w: Rewriter, parts: list[Value]) -> Value:
+    """Parts below each other; those that are part of a whole already are not copied again."""
+    units: list[Value] = []
+    place = 0
+    while place < len(parts):
+        whole, number = w.about(Wholes).of.get(parts[place], (None, 0))
+        members = w.makers[whole].values if whole else ()
+        run = members[number : number + len(parts) - place]
+        if whole and len(run) > 1 and list(run) == parts[place : place + len(run)]:
+            units.append(_rows_of_whole(w, whole, number, len(run)))
+        else:
+            run = (parts[place],)
+            units.extend(run)
+        place += len(run)
+    return _below_each_other(w, units)
+
+
+def _rows_of_whole(w: Rewriter, whole: Value, number: int, count: int) -> Value:
+    sizes = w.makers[whole].attributes["sizes"]
+    start = sum(sizes[:number])
+    taken = slice(start, start + sum(sizes[number : number + count]), 1)
+    return whole if count == len(sizes) else w.make(_slice, whole, index=(taken, ...))
+
+
+def _below_each_other(w: Rewriter, parts: list[Value]) -> Value:
+    if len(parts) == 1:
+        return parts[0]
+    whole = w.make(_cat, *parts, dim=0, sizes=tuple([x.shape[0] for x in parts]))
+    if w.maker(whole, _cat):
+        for number, part in enumerate(parts):
+            w.about(Wholes).of.setdefault(part, (whole, number))
+    return whole
+
+
+def _cost(w: Rewriter, parts: Iterable[Value]) -> int:
+    """How many elements must be copied to join parts: those that are not made to measure."""
+    wholes = w.about(Wholes).of
+    copied = [x for x in parts if x not in wholes and (x not in w.makers or w.maker(x, *VIEWS))]
+    return sum([x.size for x in copied])
 
 
 # ---- ways to join terms: each returns the terms that are left ----
 
-Join = Callable[[_Summer, list[Value]], list[Value]]
 
-
-def _split(w: _Summer, terms: list[Value], *ops: Op) -> tuple[list[Node], list[Value]]:
+def _split(w: Rewriter, terms: list[Value], *ops: Op) -> tuple[list[Node], list[Value]]:
     """The nodes of terms that are made by an operation and read by nobody else, and the rest."""
     nodes = {x: w.maker(x, *ops) for x in terms if w.single(x)}
     found = [node for node in nodes.values() if node]
@@ -177,58 +189,63 @@ def _grouped(nodes: list[Node], key: Callable[[Node], Hashable]) -> list[list[No
     return list(groups.values())
 
 
-def by_operand(place: int) -> Join:
-    """a b + c b = (a + c) b, for the operand at that place."""
-
-    def join(w: _Summer, terms: list[Value]) -> list[Value]:
-        products, rest = _split(w, terms, _matmul)
-        for group in _grouped(products, lambda node: (node.values[place], node.values[0].ndim)):
-            others = [node.values[1 - place] for node in group]
-            same = len(group) > 1 and len({x.shape for x in others}) == 1
-            rest += [_shared(w, group, place)] if same else [node.output for node in group]
-        return rest
-
-    return join
+def _by_right(w: Rewriter, terms: list[Value]) -> list[Value]:
+    """a b + c b = (a + c) b."""
+    return _by_operand(w, terms, 1)
 
 
-def _shared(w: _Summer, group: list[Node], place: int) -> Value:
+def _by_left(w: Rewriter, terms: list[Value]) -> list[Value]:
+    """a b + a c = a (b + c)."""
+    return _by_operand(w, terms, 0)
+
+
+def _by_operand(w: Rewriter, terms: list[Value], place: int) -> list[Value]:
+    products, rest = _split(w, terms, _matmul)
+    for group in _grouped(products, lambda node: node.values[place]):
+        same = len({node.values[1 - place].shape for node in group}) == 1
+        joined = same and len(group) > 1
+        rest += [_shared(w, group, place)] if joined else [node.output for node in group]
+    return rest
+
+
+def _shared(w: Rewriter, group: list[Node], place: int) -> Value:
     others = [node.values[1 - place] for node in group]
     turned = [untransposed(w, x) for x in others]
     bare = [x for x in turned if x is not None]
-    total = transposed(w, w.total(bare)) if len(bare) == len(others) else w.total(others)
+    total = transposed(w, _total(w, bare)) if len(bare) == len(others) else _total(w, others)
     shared = group[0].values[place]
     return w.make(_matmul, *((shared, total) if place == 0 else (total, shared)))
 
 
-def tall_products(w: _Summer, terms: list[Value]) -> list[Value]:
+def _tall_products(w: Rewriter, terms: list[Value]) -> list[Value]:
     """aᵀ b + cᵀ d = [a; c]ᵀ [b; d]."""
     products, rest = _split(w, terms, _matmul)
     pairs = [(untransposed(w, node.values[0]), node.values[1]) for node in products]
     tall = [(left, right) for left, right in pairs if left is not None]
     saved = (len(tall) - 1) * terms[0].size
-    if len(tall) < 2 or w.cost([x for pair in tall for x in pair]) > saved:
+    if len(tall) < 2 or _cost(w, [x for pair in tall for x in pair]) > saved:
         return terms
     rest += [node.output for node in products if untransposed(w, node.values[0]) is None]
-    tall.sort(key=lambda pair: -w.place.get(pair[0], 0))  # as time runs: the walk was backward
+    tall.sort(key=lambda pair: _as_time_runs(w, pair[0]))
     lefts, rights = ([pair[side] for pair in tall] for side in (0, 1))
-    return [*rest, w.make(_matmul, transposed(w, w.joined(lefts)), w.joined(rights))]
+    return [*rest, w.make(_matmul, transposed(w, _joined(w, lefts)), _joined(w, rights))]
 
 
-def row_sums(w: _Summer, terms: list[Value]) -> list[Value]:
+def _row_sums(w: Rewriter, terms: list[Value]) -> list[Value]:
     """Σ a + Σ b = Σ [a; b] over the rows, if a product needs [a; b] too."""
     nodes, rest = _split(w, terms, _sum)
     for group in _grouped(nodes, lambda node: (node.values[0].shape[1:], node.attributes["dims"])):
         parts = [node.values[0] for node in group]
-        tall = all(x in w.tall or x in w.cats for x in parts)
-        if len(group) < 2 or not tall or 0 not in group[0].attributes["dims"]:
+        joined = all(w.origin(x) in w.about(parts_of_wholes) for x in parts)
+        if len(group) < 2 or not joined or 0 not in group[0].attributes["dims"]:
             rest += [node.output for node in group]
             continue
-        parts.sort(key=lambda x: -w.place.get(x, 0))
-        rest.append(w.make(_sum, w.joined(parts), **group[0].attributes))
+        parts.sort(key=lambda x: _as_time_runs(w, x))
+        rest.append(w.make(_sum, _joined(w, parts), **group[0].attributes))
     return rest
 
 
-def pieces(w: _Summer, terms: list[Value]) -> list[Value]:
+def _pieces(w: Rewriter, terms: list[Value]) -> list[Value]:
     """Pieces that lie side by side in a larger tensor of zeros are one piece."""
     nodes, rest = _split(w, terms, _unslice)
     placed: dict[Region, list[Value]] = {}
@@ -250,9 +267,9 @@ def pieces(w: _Summer, terms: list[Value]) -> list[Value]:
 
 
 def _side_by_side(
-    w: _Summer, run: list[Region], placed: dict[Region, list[Value]], shape: Shape
+    w: Rewriter, run: list[Region], placed: dict[Region, list[Value]], shape: Shape
 ) -> Value:
-    parts = [reshaped(w, w.total(placed[taken]), counts(taken)) for taken in run]
+    parts = [reshaped(w, _total(w, placed[taken]), counts(taken)) for taken in run]
     along = consecutive(run)
     whole, taken = parts[0], union(run, along or 0)
     if along is not None:
@@ -263,18 +280,18 @@ def _side_by_side(
     return w.make(_unslice, whole, shape=shape, index=index_of(taken))
 
 
-def rows(w: _Summer, terms: list[Value]) -> list[Value]:
+def _rows(w: Rewriter, terms: list[Value]) -> list[Value]:
     """Rows that are added to a table of zeros at several times are added at one time."""
     nodes, rest = _split(w, terms, _unpick)
     for group in _grouped(nodes, lambda node: _by_rows(node) and node.values[1].dtype):
         if len(group) < 2 or not _by_rows(group[0]):
             rest += [node.output for node in group]
             continue
-        group.sort(key=lambda node: -w.place.get(node.values[0], 0))
+        group.sort(key=lambda node: _as_time_runs(w, node.values[0]))
         shape = group[0].output.shape
         gradients = [reshaped(w, x, (i.size, *shape[1:])) for x, i in _values(group)]
         places = [reshaped(w, i, (i.size,)) for _, i in _values(group)]
-        pair = w.joined(gradients), w.joined(places)
+        pair = _joined(w, gradients), _joined(w, places)
         rest.append(w.make(_unpick, *pair, index=(HERE,), shape=shape))
     return rest
 
@@ -285,3 +302,6 @@ def _by_rows(node: Node) -> bool:
 
 def _values(group: list[Node]) -> list[tuple[Value, Value]]:
     return [(node.values[0], node.values[1]) for node in group]
+
+
+RULES: Rules = {add: [_tree]}

@@ -21,7 +21,7 @@ import numpy as np
 
 from streetlight.compile.passes.products import transposed, untransposed
 from streetlight.compile.passes.regions import index_of, is_whole, region
-from streetlight.compile.passes.rewrite import Rewriter
+from streetlight.compile.passes.rewrite import Rewriter, Rules, rewrite
 from streetlight.compile.passes.views import permuted, reshaped
 from streetlight.graph.graph import Graph, Node, Value
 from streetlight.ops.indexing import HERE, _pick, _unpick
@@ -34,53 +34,39 @@ ROWS = (HERE,)
 
 def tables(graph: Graph) -> Graph:
     """Compute once for each row of a table what is the same for equal rows."""
-    return _Tables(graph).run()
+    return rewrite(graph, RULES)
 
 
-class _Tables(Rewriter):
-    """Rewrites what has to do with rows of tables.
+def rows_picked(graph: Graph) -> dict[tuple[Value, Value], int]:
+    """For a table and a right operand, how many picked rows it multiplies in all."""
+    makers, found = graph.makers(), dict[tuple[Value, Value], int]()
+    for node in graph.nodes:
+        maker = makers.get(node.values[0]) if node.op is _matmul else None
+        if maker and maker.op is _pick:
+            pair = maker.values[0], node.values[1]
+            found[pair] = found.get(pair, 0) + node.output.shape[0]
+    return found
 
-    Attributes:
-        picked: for a table and a right operand, how many rows of the table it multiplies in all.
-    """
 
-    def __init__(self, graph: Graph) -> None:
-        rules = {
-            _slice: [_slice_of_rows],
-            _reshape: [_reshape_of_rows],
-            _permute: [_permute_of_rows],
-            _cat: [_cat_of_rows],
-            _pick: [_rows_in_order],
-            _unpick: [_in_order, _from_view, _product_to_rows],
-            _matmul: [_product_of_rows, _product_with_rows],
-        }
-        super().__init__(graph, rules)  # type: ignore[arg-type]
-        self.picked: dict[tuple[Value, Value], int] = {}
-        makers = graph.makers()
-        for node in graph.nodes:
-            maker = makers.get(node.values[0]) if node.op is _matmul else None
-            if maker and maker.op is _pick:
-                pair = maker.values[0], node.values[1]
-                self.picked[pair] = self.picked.get(pair, 0) + node.output.shape[0]
+def _rows(w: Rewriter, x: Value) -> tuple[Value, Value] | None:
+    """The table and the indices, if a value is rows picked from a table."""
+    node = w.maker(x, _pick)
+    return (node.values[0], node.values[1]) if node and by_rows(node) else None
 
-    def rows(self, x: Value) -> tuple[Value, Value] | None:
-        """The table and the indices, if a value is rows picked from a table."""
-        node = self.maker(x, _pick)
-        return (node.values[0], node.values[1]) if node and by_rows(node) else None
 
-    def viewed_rows(self, node: Node) -> tuple[Value, Value] | None:
-        """The same for the input of a view, if nothing but views read the rows."""
-        found = self.rows(node.values[0])
-        seen = found and all(r.op in VIEWS for r in self.readers(node.values[0]))
-        return found if seen and not self.is_result(node.values[0]) else None
+def _viewed_rows(w: Rewriter, x: Value) -> tuple[Value, Value] | None:
+    """The same, if nothing but views read the rows."""
+    found = _rows(w, x)
+    seen = found and all(reader.op in VIEWS for reader in w.readers(x))
+    return found if seen and not w.is_result(x) else None
 
-    def pick(self, table: Value, rows: Value) -> Value:
-        """Rows of a table."""
-        return self.make(_pick, table, rows, index=ROWS)
 
-    def unpick(self, x: Value, rows: Value, shape: Shape) -> Value:
-        """x added to rows of a table of zeros."""
-        return self.make(_unpick, x, rows, index=ROWS, shape=shape)
+def _pick_rows(w: Rewriter, table: Value, rows: Value) -> Value:
+    return w.make(_pick, table, rows, index=ROWS)
+
+
+def _unpick_rows(w: Rewriter, x: Value, rows: Value, shape: Shape) -> Value:
+    return w.make(_unpick, x, rows, index=ROWS, shape=shape)
 
 
 VIEWS = (_slice, _reshape, _permute)
@@ -94,8 +80,8 @@ def by_rows(node: Node) -> bool:
 # ---- views of rows are views of indices ----
 
 
-def _slice_of_rows(w: _Tables, node: Node) -> Value | None:
-    found = w.viewed_rows(node)
+def _slice_of_rows(w: Rewriter, node: Node) -> Value | None:
+    found = _viewed_rows(w, node.values[0])
     taken = region(node.attributes["index"], node.values[0].shape)
     if found is None or taken is None:
         return None
@@ -103,30 +89,30 @@ def _slice_of_rows(w: _Tables, node: Node) -> Value | None:
     own, rest = taken[: rows.ndim], taken[rows.ndim :]
     if not all(s.kept and is_whole(s, n) for s, n in zip(rest, table.shape[1:], strict=True)):
         return None
-    return w.pick(table, w.make(_slice, rows, index=index_of(own)))
+    return _pick_rows(w, table, w.make(_slice, rows, index=index_of(own)))
 
 
-def _reshape_of_rows(w: _Tables, node: Node) -> Value | None:
-    found, shape = w.viewed_rows(node), node.output.shape
+def _reshape_of_rows(w: Rewriter, node: Node) -> Value | None:
+    found, shape = _viewed_rows(w, node.values[0]), node.output.shape
     if found is None:
         return None
     table, rows = found
     lead = len(shape) - table.ndim + 1
     if lead < 0 or shape[lead:] != table.shape[1:]:
         return None
-    return w.pick(table, w.make(_reshape, rows, shape=shape[:lead]))
+    return _pick_rows(w, table, w.make(_reshape, rows, shape=shape[:lead]))
 
 
-def _permute_of_rows(w: _Tables, node: Node) -> Value | None:
-    found, dims = w.viewed_rows(node), node.attributes["dims"]
+def _permute_of_rows(w: Rewriter, node: Node) -> Value | None:
+    found, dims = _viewed_rows(w, node.values[0]), node.attributes["dims"]
     if found is None or dims[found[1].ndim :] != tuple(range(found[1].ndim, len(dims))):
         return None
     table, rows = found
-    return w.pick(table, permuted(w, rows, dims[: rows.ndim]))
+    return _pick_rows(w, table, permuted(w, rows, dims[: rows.ndim]))
 
 
-def _cat_of_rows(w: _Tables, node: Node) -> Value | None:
-    found, dim = [w.rows(part) for part in node.values], node.attributes["dim"]
+def _cat_of_rows(w: Rewriter, node: Node) -> Value | None:
+    found, dim = [_rows(w, part) for part in node.values], node.attributes["dim"]
     parts = [pair for pair in found if pair]
     table = parts[0][0] if parts else None
     if table is None or len(parts) < len(found) or any(t is not table for t, _ in parts):
@@ -134,22 +120,23 @@ def _cat_of_rows(w: _Tables, node: Node) -> Value | None:
     if len({i.dtype for _, i in parts}) > 1 or dim >= parts[0][1].ndim:
         return None
     joined = w.make(_cat, *[i for _, i in parts], **node.attributes)
-    return w.pick(table, joined)
+    return _pick_rows(w, table, joined)
 
 
-def _from_view(w: _Tables, node: Node) -> Value | None:
+def _from_view(w: Rewriter, node: Node) -> Value | None:
     """What is added to rows, seen in another way, is added with the indices seen that way."""
     inner = w.maker(node.values[0], _reshape, _permute, _unslice) if by_rows(node) else None
     if inner is None:
         return None
     source, rows = inner.values[0], node.values[1]
-    places = _places_before(w, inner, source, rows, node.output.shape[1:])
-    return None if places is None else w.unpick(source, places, node.output.shape)
+    places = _places_before(w, inner, rows, node.output.shape[1:])
+    return None if places is None else _unpick_rows(w, source, places, node.output.shape)
 
 
-def _places_before(w: _Tables, inner: Node, source: Value, rows: Value, row: Shape) -> Value | None:
-    lead = source.ndim - len(row)
+def _places_before(w: Rewriter, inner: Node, rows: Value, row: Shape) -> Value | None:
     if inner.op is _reshape:
+        source = inner.values[0]
+        lead = source.ndim - len(row)
         fits = lead >= 0 and source.shape[lead:] == row
         return reshaped(w, rows, source.shape[:lead]) if fits else None
     if inner.op is _permute:
@@ -166,7 +153,7 @@ def _places_before(w: _Tables, inner: Node, source: Value, rows: Value, row: Sha
 # ---- rows in order ----
 
 
-def _span(w: _Tables, rows: Value, size: int) -> slice | None:
+def _span(w: Rewriter, rows: Value, size: int) -> slice | None:
     data = w.constants.get(rows)
     if data is None or data.ndim != 1 or not data.size or data.dtype.kind not in "iu":
         return None
@@ -175,14 +162,14 @@ def _span(w: _Tables, rows: Value, size: int) -> slice | None:
     return slice(first, last + 1, 1) if in_order and first >= 0 and last < size else None
 
 
-def _rows_in_order(w: _Tables, node: Node) -> Value | None:
+def _rows_in_order(w: Rewriter, node: Node) -> Value | None:
     """Rows picked in order are a slice."""
     table, rows = node.values[:2]
     span = _span(w, rows, table.shape[0]) if by_rows(node) else None
     return w.make(_slice, table, index=(span, ...)) if span else None
 
 
-def _in_order(w: _Tables, node: Node) -> Value | None:
+def _in_order(w: Rewriter, node: Node) -> Value | None:
     """What is added to rows in order is laid there."""
     x, rows = node.values[:2]
     shape = node.output.shape
@@ -193,32 +180,32 @@ def _in_order(w: _Tables, node: Node) -> Value | None:
 # ---- products ----
 
 
-def _product_of_rows(w: _Tables, node: Node) -> Value | None:
-    found, right = w.rows(node.values[0]), node.values[1]
+def _product_of_rows(w: Rewriter, node: Node) -> Value | None:
+    found, right = _rows(w, node.values[0]), node.values[1]
     if found is None or found[1].ndim != 1 or right.ndim != 2:
         return None
     table, rows = found
-    if table.shape[0] >= w.picked.get((table, right), 0):
+    if table.shape[0] >= w.about(rows_picked).get((w.origin(table), w.origin(right)), 0):
         return None
-    return w.pick(w.make(_matmul, table, right), rows)
+    return _pick_rows(w, w.make(_matmul, table, right), rows)
 
 
-def _product_with_rows(w: _Tables, node: Node) -> Value | None:
+def _product_with_rows(w: Rewriter, node: Node) -> Value | None:
     """gᵀ · picked rows, or picked rowsᵀ · g."""
     left, right = node.values
     bare = untransposed(w, left)
     if bare is None or right.ndim != 2:
         return None
-    for rows, g in ((w.rows(right), bare), (w.rows(bare), right)):
+    for rows, g in ((_rows(w, right), bare), (_rows(w, bare), right)):
         if rows and rows[0].shape[0] < g.shape[0] and rows[1].ndim == 1:
             table, places = rows
-            added = w.unpick(g, places, (table.shape[0], g.shape[1]))
+            added = _unpick_rows(w, g, places, (table.shape[0], g.shape[1]))
             pair = (added, table) if g is bare else (table, added)
             return w.make(_matmul, transposed(w, pair[0]), pair[1])
     return None
 
 
-def _product_to_rows(w: _Tables, node: Node) -> Value | None:
+def _product_to_rows(w: Rewriter, node: Node) -> Value | None:
     x, places = node.values[:2]
     product, shape = w.maker(x, _matmul), node.output.shape
     if product is None or not by_rows(node) or x.ndim != 2 or not w.single(x):
@@ -226,5 +213,16 @@ def _product_to_rows(w: _Tables, node: Node) -> Value | None:
     left, right = product.values
     if shape[0] >= x.shape[0]:
         return None
-    added = w.unpick(left, places, (shape[0], left.shape[1]))
+    added = _unpick_rows(w, left, places, (shape[0], left.shape[1]))
     return w.make(_matmul, added, right)
+
+
+RULES: Rules = {
+    _slice: [_slice_of_rows],
+    _reshape: [_reshape_of_rows],
+    _permute: [_permute_of_rows],
+    _cat: [_cat_of_rows],
+    _pick: [_rows_in_order],
+    _unpick: [_in_order, _from_view, _product_to_rows],
+    _matmul: [_product_of_rows, _product_with_rows],
+}

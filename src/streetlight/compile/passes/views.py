@@ -60,10 +60,22 @@ def permuted(w: Rewriter, x: Value, dims: tuple[int, ...]) -> Value:
 
 def _reshape_of(w: Rewriter, node: Node) -> Value | None:
     x, shape = node.values[0], node.output.shape
-    inner = w.maker(x, _reshape)
     if x.shape == shape:
         return x
+    inner = w.maker(x, _reshape, _slice)
+    if inner and inner.op is _slice:
+        return _dropped(w, inner, shape)
     return reshaped(w, inner.values[0], shape) if inner else None
+
+
+def _dropped(w: Rewriter, inner: Node, shape: Shape) -> Value | None:
+    """A slice of one along a dimension, without that dimension."""
+    source = inner.values[0]
+    taken = region(inner.attributes["index"], source.shape)
+    plain = taken and tuple([span._replace(kept=span.size != 1) for span in taken])
+    if not plain or plain == taken or shape != tuple([s.size for s in plain if s.kept]):
+        return None
+    return w.make(_slice, source, index=index_of(plain))
 
 
 def _permute_of(w: Rewriter, node: Node) -> Value | None:
@@ -71,10 +83,24 @@ def _permute_of(w: Rewriter, node: Node) -> Value | None:
     moved = [d for d in dims if x.shape[d] != 1]
     if moved == sorted(moved):
         return reshaped(w, x, node.output.shape)
-    inner = w.maker(x, _permute)
+    inner = w.maker(x, _permute, _reshape)
     if inner is None:
         return None
+    if inner.op is _reshape:
+        return _permute_without_ones(w, node, inner.values[0])
     return permuted(w, inner.values[0], tuple([inner.attributes["dims"][d] for d in dims]))
+
+
+def _permute_without_ones(w: Rewriter, node: Node, source: Value) -> Value | None:
+    """Dimensions of 1 go along: a permute of x with more of them is one of x itself."""
+    shape = node.values[0].shape
+    own = [d for d, n in enumerate(source.shape) if n != 1]
+    if [source.shape[d] for d in own] != [n for n in shape if n != 1] or source.ndim > len(shape):
+        return None
+    place = {d: own[i] for i, d in enumerate([d for d, n in enumerate(shape) if n != 1])}
+    moved = iter([place[d] for d in node.attributes["dims"] if d in place])
+    dims = tuple([next(moved) if n != 1 else d for d, n in enumerate(source.shape)])
+    return reshaped(w, permuted(w, source, dims), node.output.shape)
 
 
 def _transpose(w: Rewriter, node: Node) -> Value | None:
@@ -183,7 +209,24 @@ def _cat_of(w: Rewriter, node: Node) -> Value | None:
         return filled[0] if filled and filled[0].shape == node.output.shape else None
     if len(filled) < len(parts):
         return w.make(_cat, *filled, dim=dim, sizes=tuple([x.shape[dim] for x in filled]))
-    return _cat_of_slices(w, node)
+    return _cat_of_slices(w, node) or _cat_of_reshapes(w, node)
+
+
+def _cat_of_reshapes(w: Rewriter, node: Node) -> Value | None:
+    """Parts in another shape are joined in their own; what is only stacked stays."""
+    dim, part = node.attributes["dim"], node.values[0]
+    makers = [w.maker(x, _reshape) for x in node.values]
+    sources = [maker.values[0] for maker in makers if maker]
+    if len(sources) < len(makers) or len({x.shape for x in sources}) > 1:
+        return None
+    own = sources[0].shape
+    before = [math.prod(own[:d]) for d in range(len(own))]
+    lead = math.prod(part.shape[:dim])
+    if len({x.shape for x in node.values}) > 1 or lead not in before or part.shape[dim] == 1:
+        return None
+    place = len(before) - 1 - before[::-1].index(lead)
+    sizes = (own[place],) * len(sources)
+    return reshaped(w, w.make(_cat, *sources, dim=place, sizes=sizes), node.output.shape)
 
 
 def _cat_of_slices(w: Rewriter, node: Node) -> Value | None:
