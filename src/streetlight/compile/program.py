@@ -97,8 +97,9 @@ class _Entry(ctypes.Structure):  # entry of python.c
 
 def program_text(source: CSource) -> str:
     """The whole C of a program."""
-    before, after = ((FOLDER / name).read_text("utf-8") for name in ("runtime.h", "entry.h"))
-    return "\n".join([before, source.text, after])
+    names = ["runtime.h", "vector_math.h", "entry.h"]
+    *before, after = ((FOLDER / name).read_text("utf-8") for name in names)
+    return "\n".join([*before, source.text, after])
 
 
 class Program:

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Mapping
 from types import MappingProxyType
 
 from streetlight.compile import matmul, special
-from streetlight.compile.access import View, broadcast, contiguous_strides, index_of, reshaped
+from streetlight.compile.access import View, broadcast, contiguous_strides, reshaped
 from streetlight.compile.c_text import (
     converted,
     expression,
@@ -352,7 +352,8 @@ class StepWriter:
         function = Function()
         inputs = self._inputs(function, node)
         output = self._array(function, target, True)
-        function.lines = special.add_rows(node, inputs, output, "-1" if kernel.negative else "1")
+        scale = "-1" if kernel.negative else "1"
+        function.lines = special.add_rows(node, inputs, output, scale, function.node())
         self._call(function, node)
 
     def _check(self, check: Check) -> None:
@@ -360,14 +361,9 @@ class StepWriter:
         if view is None or check.node is None:
             return
         pointer = function.pointer(self.memory.places[view.root], view.root)
-        place = index_of(view.shape, view.strides, view.offset, 1)
-        function.lines = [
-            f"for (int64_t i = 0; i < {view.size}; i++) {{",
-            f"const int64_t index = {pointer}[{place.text('i', '0') if place else 0}];",
-            f"if (index < 0 || index >= {check.size})",
-            f"return sl_fail(call, SL_INDEX, {function.node()}, index);",
-            "}",
-        ]
+        text = pointer if not view.offset else f"({pointer} + {view.offset})"
+        array = special.Array(text, view.root.dtype, view.shape, view.strides)
+        function.lines = special.check_range(array, check.size, function.node())
         self._call(function, check.node)
 
     def _call(self, function: Function, node: Node) -> None:
