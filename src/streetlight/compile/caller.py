@@ -38,6 +38,7 @@ from streetlight import eager
 from streetlight.autograd import tick
 from streetlight.compile import guards
 from streetlight.compile.binding import Binding, Captured, Given, RunEagerly
+from streetlight.compile.record import end_of_record
 from streetlight.compile.build import CSource
 from streetlight.compile.program import Argument, Program
 from streetlight.errors import CompileError
@@ -62,7 +63,7 @@ Lines = list[str]
 GLOBALS = {
     "MISS": MISS, "Tensor": Tensor, "new": object.__new__, "empty": np.empty,
     "context": context, "eager": eager.evaluate, "tick": tick, "stamp": stamp,
-    "spent_gradient": spent_gradient,
+    "spent_gradient": spent_gradient, "end_of_record": end_of_record,
 }  # fmt: skip
 LOCALS = ("args", "kwargs", "count", "blocks", "before", "status", "array", "copy")
 
@@ -103,7 +104,9 @@ class Caller:
         self.facts += [*[guards.fact(self.names, guard) for guard in kept], *types]
         self.generators = [self.names.bind("generator", g) for g in traced.generators]
         self.outputs = [self.names.fresh(value.name) for value in traced.graph.outputs]
-        self.output_arrays = [self.names.fresh(f"{name}_array") for name in self.outputs]
+        self.output_arrays = [
+            self.names.fresh(f"{value.name}_array") for value in traced.graph.outputs
+        ]
         self.draws = [self.names.fresh(node.output.name) for node in self.source.host_draws]
         binding.given = self._given()
         arguments = [given.argument for given in binding.given]
@@ -251,9 +254,13 @@ class Caller:
 
     def _returned(self, kind: type[Output | Leaf]) -> set[int]:
         """The numbers of the outputs, or of the arguments, that are part of the result."""
+        return {leaf.index for leaf in self._leaves() if isinstance(leaf, kind)}
+
+    def _leaves(self) -> list[Any]:
+        """What the result holds in its containers."""
         leaves: list[Any] = []
         rebuild(self.traced.result, leaves.append)
-        return {leaf.index for leaf in leaves if isinstance(leaf, kind)}
+        return leaves
 
     def _made(self, many: bool) -> Lines:
         """New memory for the results, and numbers that are drawn here."""
@@ -374,12 +381,24 @@ class Caller:
             wraps += [self._leaf(index) for index in self._returned(Leaf)]
         for name, array in wraps:
             lines += [f"{name} = new(Tensor)", f"{name}._data = {array}"]
+        for output in [leaf for leaf in self._leaves() if isinstance(leaf, Output)]:
+            if output.recorded:
+                name, array = self.outputs[output.index], self.output_arrays[output.index]
+                lines.append(f"{name}.requires_grad = True")
+                lines.append(f"{name}._node = end_of_record({', '.join([array, *self._edges()])})")
         for tensor, gradient in self.traced.gradients:
             owner = self._owner(tensor)
             lines.append(f"{owner}.grad = {self._gradient(owner, tensor, gradient)}")
         for tensor, output in self.traced.rebound:
             lines.append(f"{self._owner(tensor)}.data = {self.outputs[output.index]}")
         return lines
+
+    def _edges(self) -> list[str]:
+        """The tensors that the walk back would come to."""
+        pairs = zip(self.binding.captured, self.tensors, strict=True)
+        return self.arguments.with_gradient + [
+            name for captured, name in pairs if getattr(captured.tensor, "requires_grad", False)
+        ]
 
     def _leaf(self, index: int) -> tuple[str, Any]:
         return self.arguments.leaves[index], self.arguments.arrays[index]

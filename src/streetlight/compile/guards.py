@@ -55,6 +55,7 @@ class Arguments:
         facts: what must be so for other arguments to fit in their place.
         leaves: the names of the tensors and floats among them.
         arrays: the names of the tensors' arrays; for a float None.
+        with_gradient: the names of those that require a gradient.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Arguments:
         self.names = names
         self.leaves: list[str] = []
         self.arrays: list[str | None] = []
+        self.with_gradient: list[str] = []
         self._tensors: list[tuple[Any, str]] = []
         self.facts = [f"len(args) == {len(args)}"]
         self.facts += [f"tuple(kwargs) == {tuple(kwargs)}" if kwargs else "not kwargs"]
@@ -106,6 +108,8 @@ class Arguments:
         ]
         self.leaves.append(name)
         self.arrays.append(array)
+        if tensor.requires_grad:
+            self.with_gradient.append(name)
 
     def distinct(self) -> list[str]:
         """Facts that no tensor comes twice, which matters where one is changed."""
@@ -174,9 +178,10 @@ def number_text(names: Names, place: NumberPlace, path: str) -> str:
 
 def failing(facts: Sequence[str], objects: Mapping[str, Any]) -> int | None:
     """The number of the first fact that does not hold now, if there is one."""
+    space = dict(objects)
     for number, text in enumerate(facts):
         try:
-            if not eval(text, dict(objects)):
+            if not eval(text, space):
                 return number
         except Exception:
             return number

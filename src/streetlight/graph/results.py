@@ -55,7 +55,9 @@ class Results:
             value = self._recorder.read(symbol)
             if value in graph.outputs or any(value is given.value for given in graph.inputs):
                 value = self._recorder.distinct(value)
-            found = self._numbered[id(tensor)] = Output(len(graph.outputs), value.number)
+            recorded = tensor._node is not None and tensor._node.saved is not None
+            found = Output(len(graph.outputs), value.number, recorded)
+            self._numbered[id(tensor)] = found
             graph.outputs.append(value)
         return found
 

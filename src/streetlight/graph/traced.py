@@ -65,10 +65,14 @@ class Guard:
 
 @dataclass(frozen=True)
 class Output:
-    """Stands in a traced result for output number `index` of the graph."""
+    """Stands in a traced result for output number `index` of the graph.
+
+    `recorded` says that eager code could walk back from it to what requires a gradient.
+    """
 
     index: int
     number: bool = False
+    recorded: bool = False
 
 
 @dataclass(frozen=True)
