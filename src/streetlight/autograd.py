@@ -302,10 +302,8 @@ def _start(output: Any, gradient: Any, name: str) -> tuple[Edge, Any]:
             fix="sl.tensor(...) of the tensor's shape",
         )  # fmt: skip
     elif tuple(gradient.shape) != tuple(output.shape):
-        raise ShapeError(
-            f"{name}: the gradient does not have the tensor's shape",
-            got={"tensor": output, "gradient": gradient},
-        )
+        words = f"{name}: the gradient does not have the tensor's shape"
+        raise ShapeError(words, got={"tensor": output, "gradient": gradient})
     elif gradient.dtype != output.dtype:
         gradient = gradient.to(output.dtype)
     return node or output, gradient

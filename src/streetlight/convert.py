@@ -102,7 +102,7 @@ class Convertible(Value):
             )
         if devices.device_of(self._data) != "cpu":
             raise DeviceError("numpy: the tensor lies on cuda", fix="x.cpu().numpy()")
-        return self._data
+        return np.asarray(self._data)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         array = self.numpy()
@@ -119,10 +119,8 @@ class Convertible(Value):
             for op in all_ops.values():
                 if op.kernel is ufunc or op.name == name:
                     return op(*inputs)
-        raise DTypeError(
-            f"numpy.{ufunc.__name__}: there is no such operation on tensors",
-            fix=f"np.{ufunc.__name__}(x.detach().numpy())",
-        )
+        words = f"numpy.{ufunc.__name__}: there is no such operation on tensors"
+        raise DTypeError(words, fix=f"np.{ufunc.__name__}(x.detach().numpy())")
 
     def __dlpack__(self, **options: Any) -> Any:
         return self.numpy().__dlpack__(**options)

@@ -180,10 +180,8 @@ def change(
             fix=f"x = x.{op.name}(...) instead",
         )
     if target.dtype.kind != "f" and value.dtype.kind == "f":
-        raise DTypeError(
-            f"{op.name}_: {target.dtype} cannot hold the {value.dtype} result",
-            fix="x = x.float() first",
-        )
+        words = f"{op.name}_: {target.dtype} cannot hold the {value.dtype} result"
+        raise DTypeError(words, fix="x = x.float() first")
     return _write(target, value, recording)
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import math
 import operator
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,13 @@ from streetlight.devices import Array
 from streetlight.errors import ArgumentError, FileFormatError
 
 _INITIAL_SEED = 0x5EED
+
+
+class _Listener(threading.local):
+    drawing: Callable[[], None] = staticmethod(lambda: None)  # a trace refuses what it cannot see
+
+
+listener = _Listener()
 
 
 class Generator:
@@ -95,9 +104,13 @@ class Generator:
         self.restore(state)
         return self
 
+    def _source(self) -> np.random.Generator:
+        listener.drawing()
+        return self._numpy
+
     def words(self, count: int) -> Array:
         """Draw `count` random 32-bit words, two to a draw of the generator."""
-        drawn: Array = np.atleast_1d(self._bits.random_raw((count + 1) // 2))
+        drawn: Array = np.atleast_1d(self._source().bit_generator.random_raw((count + 1) // 2))
         return drawn.view(np.uint32)[:count]
 
     def uniform(self, shape: tuple[int, ...]) -> Array:
@@ -108,15 +121,15 @@ class Generator:
 
     def normal(self, shape: tuple[int, ...]) -> Array:
         """Draw float64 numbers from the standard normal distribution."""
-        return self._numpy.standard_normal(shape)
+        return self._source().standard_normal(shape)
 
     def integers(self, low: int, high: int, shape: tuple[int, ...]) -> Array:
         """Draw int64 numbers from low to high - 1."""
-        return self._numpy.integers(low, high, size=shape, dtype=np.int64)
+        return self._source().integers(low, high, size=shape, dtype=np.int64)
 
     def permutation(self, count: int) -> Array:
         """Draw a random order of 0 to count - 1."""
-        return self._numpy.permutation(count)
+        return self._source().permutation(count)
 
 
 default_generator = Generator()

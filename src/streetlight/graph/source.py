@@ -9,12 +9,15 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+import numpy as np
+
 import streetlight
 from streetlight import autograd
 from streetlight.graph.graph import Source
 from streetlight.nn.module import Module
 
 PACKAGE = str(Path(streetlight.__file__).parent)
+NUMPY = str(Path(np.__file__).parent)
 PROGRAMS = ("cli", "lessons", "practice", "projects", "testing", "train")  # users themselves
 USER, INSIDE, MODULE_CALL, VISIT = range(4)
 
@@ -26,7 +29,9 @@ _sources: dict[tuple[CodeType, int], Source] = {}
 
 
 def is_inside(file: str) -> bool:
-    """Whether a file belongs to the framework, and not to a program that uses it."""
+    """Whether a file belongs to the framework or NumPy, and not to a program that uses them."""
+    if file.startswith(NUMPY):
+        return True
     if not file.startswith(PACKAGE):
         return False
     return not file[len(PACKAGE) + 1 :].replace("\\", "/").startswith(PROGRAMS)

@@ -49,6 +49,8 @@ class Surroundings:
             self._look(function, "", None, "")
             for name, value in others.items():
                 self._look(value, name, None, "")
+            for optimizer, path in list(self.optimizers.values()):
+                self._parameters(optimizer, path)  # last: elsewhere they have better names
         self._shorten_paths()
 
     def _clear(self) -> None:
@@ -141,12 +143,15 @@ class Surroundings:
         self.optimizers[id(optimizer)] = optimizer, path
         self._class(type(optimizer))
         for index, group in enumerate(optimizer.param_groups):
-            self._items(group["params"], enumerate(group["params"]), f"{path}.params", "")
             for name, value in group.items():
                 if isinstance(value, bool | str | types.NoneType):
                     words = f"{path}.param_groups[{index}][{name!r}]"
                     self._guard_plain(value, words, (f"{{0}}{_subscript(name)}", (group,)))
         self._guard_size(optimizer.param_groups, f"{path}.param_groups", "groups")
+
+    def _parameters(self, optimizer: Optimizer, path: str) -> None:
+        for group in optimizer.param_groups:
+            self._items(group["params"], enumerate(group["params"]), f"{path}.params", "")
 
     def _items(self, owner: Any, items: Any, path: str, module: str) -> None:
         pairs = list(items)

@@ -29,7 +29,8 @@ ADVICE = {
     "int": f"{RETURN}; sizes and indices that Python needs are plain ints",
     "index": "index with a tensor of at least one dimension, x[i.reshape(1)], or with a plain int",
     "tolist": f"{RETURN}: result.tolist()",
-    "numpy": f"{RETURN}: result.numpy(); or use the function of Streetlight in place of NumPy's",
+    "numpy": f"{RETURN}: result.numpy(); or use the function of Streetlight in place of NumPy's, "
+    "and sl.stack in place of sl.tensor([...])",
 }
 
 
@@ -177,6 +178,9 @@ class Symbol:
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         self.refuse("numpy")
+
+    def __getitem__(self, index: Any) -> Any:
+        self.refuse("index")
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

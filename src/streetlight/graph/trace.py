@@ -18,9 +18,11 @@ from streetlight.graph.optimizers import Optimizers
 from streetlight.graph.recorder import Recorder
 from streetlight.graph.results import Results
 from streetlight.graph.surroundings import Surroundings
+from streetlight.graph.symbol import here
 from streetlight.graph.traced import Traced
 from streetlight.ops.registry import context
 from streetlight.optim.optimizer import Optimizer
+from streetlight.random import listener
 
 
 class NotYet(Exception):  # noqa: N818
@@ -145,11 +147,13 @@ class _Run:
             "tracing": True,
         }
         vars(context).update(hooks)
+        listener.drawing = _refuse_drawing
         try:
             yield
         finally:
             for name in hooks:
                 del vars(context)[name]
+            del listener.drawing
 
     def _run(self) -> None:
         self.recorder.outermost = sys._getframe()
@@ -176,6 +180,14 @@ class _Run:
             self.gradients.forget(parameters)
         elif isinstance(owner, Optimizer):
             self.gradients.step(owner)
+
+
+def _refuse_drawing() -> None:
+    raise TraceError(
+        f"a generator draws whole numbers or an order, which a graph cannot hold{here()}",
+        expected="sl.rand, sl.randn, dropout, x.uniform_() and x.normal_()",
+        fix="draw them outside and pass them as an argument",
+    )
 
 
 def _in_step(error: BaseException) -> bool:

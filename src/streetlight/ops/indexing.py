@@ -162,10 +162,8 @@ def _put_shape(x: Any, value: Any, *arrays: Any, index: tuple[Any, ...]) -> Shap
     chosen = _picked(x, *arrays, index=index)
     given = shape_of(value)
     if any(n not in (1, m) for n, m in zip(given[::-1], chosen[::-1], strict=False)):
-        raise ShapeError(
-            f"index: a value of shape {given} does not fit the chosen elements, {chosen}",
-            got={"input": x, "value": value},
-        )
+        words = f"index: a value of shape {given} does not fit the chosen elements, {chosen}"
+        raise ShapeError(words, got={"input": x, "value": value})
     return shape_of(x)
 
 

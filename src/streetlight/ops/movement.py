@@ -198,10 +198,8 @@ def _joined(*tensors: Any, dim: int, sizes: tuple[int, ...]) -> Shape:
     first = tensors[0].shape
     for tensor in tensors:
         if tensor.shape[:dim] + tensor.shape[dim + 1 :] != first[:dim] + first[dim + 1 :]:
-            raise ShapeError(
-                f"cat: shapes {tuple(first)} and {tuple(tensor.shape)} cannot be joined",
-                expected=f"equal sizes in all dimensions but {dim}",
-            )
+            words = f"cat: shapes {tuple(first)} and {tuple(tensor.shape)} cannot be joined"
+            raise ShapeError(words, expected=f"equal sizes in all dimensions but {dim}")
     return (*first[:dim], builtin_sum(sizes), *first[dim + 1 :])
 
 
@@ -304,10 +302,8 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     size = input.shape[place] if input.ndim else 0
     first = start + size if start < 0 else start
     if length < 0 or not 0 <= first <= first + length <= size:
-        raise IndexOutOfRangeError(
-            f"narrow: {length} elements from {start} do not lie within 0 to {size - 1}",
-            got={"input": input, "dim": dim},
-        )
+        words = f"narrow: {length} elements from {start} do not lie within 0 to {size - 1}"
+        raise IndexOutOfRangeError(words, got={"input": input, "dim": dim})
     return _slice(input, index=(slice(None),) * place + (slice(first, first + length), ...))
 
 

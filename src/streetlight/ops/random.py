@@ -26,10 +26,8 @@ def _floating(name: str) -> Callable[..., Shape]:
 
     def shape_rule(shape: Shape, dtype: dtypes.DType, **_: Any) -> Shape:
         if dtype.kind != "f":
-            raise DTypeError(
-                f"{name}: random numbers are floating-point, not {dtype}",
-                fix="sl.randint(low, high, shape) draws whole numbers",
-            )
+            words = f"{name}: random numbers are floating-point, not {dtype}"
+            raise DTypeError(words, fix="sl.randint(low, high, shape) draws whole numbers")
         return shape
 
     return shape_rule
