@@ -337,3 +337,14 @@ static inline int64_t pow_i64(int64_t x, int64_t y) {
 
 static inline int64_t fabs_i64(int64_t x) { return x < 0 ? -x : x; }
 static inline int64_t rint_i64(int64_t x) { return x; }
+
+/* ---- orders: whether x stands before y; NaN is last, and `tie` decides between equals ---- */
+
+static inline int sorts_before_f64(double x, double y, int tie) {
+  int less = x < y || (x == x && y != y), more = y < x || (y == y && x != x);
+  return less || (!more && tie);
+}
+
+static inline int sorts_before_i64(int64_t x, int64_t y, int tie) {
+  return x < y || (x == y && tie);
+}
