@@ -21,14 +21,17 @@ _RESERVED = frozenset(
     unsigned void volatile while r c i begin end call part context status step memset memcpy main
     exp log pow sin cos tanh erf floor rint fmod sqrt fabs isnan isfinite expm1 log1p errno gamma
     stdin stdout NAN INFINITY j0 j1 jn y0 y1 yn
+    running candidate winner lowest highest unsorted is_heap moved child parent
     """.split()
 )
+_RESERVED_KIND = re.compile(r"(i|k|place)\d+|.*_(f32|f64|i64)")  # of loops, and of vector_math.h
 
 
 def identifier(name: str) -> str:
     """The name as C takes it."""
     text = re.sub(r"\W", "_", name)
-    if not text or text[0].isdigit() or text in _RESERVED or text.startswith("sl_"):
+    reserved = text in _RESERVED or text.startswith("sl_") or _RESERVED_KIND.fullmatch(text)
+    if not text or text[0].isdigit() or reserved:
         text = f"v_{text}"
     return text
 
