@@ -161,8 +161,6 @@ def fact(names: Names, guard: Guard) -> str:
 def _name_of(names: Names, thing: Any) -> str:
     if thing is None or isinstance(thing, bool):
         return repr(thing)
-    if isinstance(thing, tuple) and all(type(part) is int for part in thing):
-        return repr(thing)
     if isinstance(thing, int | float | str):
         return names.bind(f"the_{thing}", thing)
     return names.bind(getattr(thing, "__name__", type(thing).__name__.lower()), thing)
