@@ -38,6 +38,7 @@ from streetlight.compile.kernels import (
     Special,
 )
 from streetlight.graph.graph import RANDOM, Graph, Node, Operand, Value
+from streetlight.ops.indexing import HERE
 from streetlight.ops.registry import Elementwise, cast
 
 REDUCTIONS = frozenset({"sum", "amax", "amin"})
@@ -142,6 +143,8 @@ class Fuser:
             wide = node.values[0] if node.op.name == "gather" else node.output
             self._check(node, node.values[1], wide.shape[-1])
             self.place_in_loop(node, wide.size)
+        elif node.op.name == "pick" and self._picks_rows(node):
+            self.place_in_loop(node, node.output.size)
         elif node.op.name in PRODUCTS:
             self._own_memory(node, Product(node=node))
         else:
@@ -267,6 +270,16 @@ class Fuser:
     def _is_update(self, loop: Loop) -> bool:
         return any(node.output in self.new_parameters for node in loop.nodes)
 
+    def _picks_rows(self, node: Node) -> bool:
+        """Whether whole rows of a table are read, by an index that was checked at the start."""
+        table, *indices = (self.views[value] for value in node.values)
+        if node.attributes["index"] != (HERE,) or len(table.shape) < 2 or not table.is_identity:
+            return False
+        root, checked = indices[0].root, self.checked.get(table.shape[0], [])
+        whole_root = any(view.root is root and view.is_identity for view in checked)
+        is_input = root not in self.place and not self.is_scalar(node.values[1])
+        return is_input and (whole_root or indices[0] in checked) and node.output.size > 0
+
     def place_in_loop(self, node: Node, size: int) -> None:
         """Let the node join a loop, or begin one."""
         roots = self.roots(node) | ({self.words[node]} if node in self.words else set())
@@ -310,6 +323,8 @@ class Joining:
             level = self._gather()
         elif name == "scatter_add":
             level = self._scatter()
+        elif name == "pick":
+            level = self._pick_rows()
         else:
             level = self._elementwise()
         if level is None or not self._rows_fit():
@@ -427,6 +442,13 @@ class Joining:
         if not self._row_operand(index):
             return None
         return "element" if self._element_operand(source, shape) else None
+
+    def _pick_rows(self) -> Level | None:
+        table, index = self.node.values
+        fits = self.node.output.size == self.loop.size and not self.fuser.is_scalar(table)
+        outside = self.fuser.view(table).root not in self.loop.level
+        fits = fits and outside and self._fix_columns(table.size // table.shape[0])
+        return "element" if fits and self._row_operand(index) else None
 
 
 def fuse(graph: Graph) -> Fuser:

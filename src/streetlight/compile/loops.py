@@ -176,6 +176,8 @@ class LoopWriter:
             text = self._random(node, in_row)
         elif node.op.name == "scatter_add":
             text = self._put_there(node, phase)
+        elif node.op.name == "pick":
+            text = self._row_of_table(node)
         else:
             dtype = operand_dtype(node)
             texts = [self._operand(node, x, phase, in_row, dtype) for x in node.inputs]
@@ -197,19 +199,26 @@ class LoopWriter:
             text = f"((float)(int32_t)({word} >> 8) * 5.9604645e-8f)"
         return text
 
-    def _put_there(self, node: Node, phase: int) -> str:
-        source, index = node.values
+    def _chosen(self, index: Value) -> str:
+        """C of the index that belongs to the row."""
         view = self.fuser.views[index]
         place = index_of(index.shape, view.strides, view.offset, 1)
-        chosen = self._pointer(view.root) + f"[{place.text(self.row, '0') if place else 0}]"
+        return self._pointer(view.root) + f"[{place.text(self.row, '0') if place else 0}]"
+
+    def _row_of_table(self, node: Node) -> str:
+        table, index = node.values
+        root, columns = self.fuser.views[table].root, self.loop.columns
+        return f"{self._pointer(root)}[{self._chosen(index)} * {columns} + {self.column}]"
+
+    def _put_there(self, node: Node, phase: int) -> str:
+        source, index = node.values
+        chosen = self._chosen(index)
         value = self._operand(node, source, phase, False, source.dtype)
         return f"({self.column} == {chosen} ? {value} : 0)"
 
     def _pick(self, node: Node) -> None:
         source, index = node.values
-        view = self.fuser.views[index]
-        place = index_of(index.shape, view.strides, view.offset, 1)
-        chosen = self._pointer(view.root) + f"[{place.text(self.row, '0') if place else 0}]"
+        chosen = self._chosen(index)
         wide = self.fuser.views[source]
         if wide.root in self.loop.row_memory:
             element = f"{self.function.name(('row', wide.root), '')}[{chosen}]"

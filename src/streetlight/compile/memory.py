@@ -94,6 +94,8 @@ class Memory:
                 view = self.fuser.views[value]
                 if view.root is not old:
                     continue
+                if node.op.name == "pick":
+                    return False  # it reads any row
                 too_late = loop.phase[node.output] > loop.phase[new]
                 if too_late or not view.is_identity or view.size != loop.size:
                     return False
