@@ -54,7 +54,9 @@ def python(code: str, *arguments: str, **environment: str | Path) -> subprocess.
     """Start another Python process in which warnings are errors."""
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", code, *arguments],
-        env=os.environ | {name: str(value) for name, value in environment.items()},
+        env=os.environ
+        | {"OPENBLAS_NUM_THREADS": "1"}  # or threads of NumPy's would be counted
+        | {name: str(value) for name, value in environment.items()},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -154,6 +154,7 @@ class Program:
     def keep_out(self, spans: Sequence[tuple[int, int]]) -> None:
         """Have entries refuse arrays in spans of memory (low, high): what the program changes."""
         self._spans = (ctypes.c_int64 * (2 * len(spans)))(*itertools.chain(*spans))
+        self._program.kept_spans = self._spans  # entries may outlive this object
         self._program.spans = ctypes.addressof(self._spans)
         self._program.span_count = len(spans)
 

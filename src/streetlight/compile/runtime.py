@@ -49,11 +49,10 @@ class Runtime:
 
     def _reads(self, array: Any) -> bool:
         """Whether what C finds in an array is what NumPy says of it."""
-        found = (ctypes.c_int64 * 6)()
-        self._library.sl_look_at(ctypes.py_object(array), found)
-        last = array.shape[-1] if array.ndim else 0
-        told = [id(type(array)), array.ctypes.data, array.ndim, last, id(array.dtype)]
-        return list(found) == [*told, array.flags.num]
+        told = (id(type(array)), array.ctypes.data, id(array.dtype), array.flags.num, array.ndim)
+        shape = (ctypes.c_int64 * array.ndim)(*array.shape)
+        reads = self._library.sl_reads
+        return bool(reads(ctypes.py_object(array), *map(ctypes.c_int64, told), shape))
 
     @property
     def threads(self) -> int:

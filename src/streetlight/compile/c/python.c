@@ -115,12 +115,12 @@ const struct {
   const char *doc;
 } sl_step = {"step", step, 0x80, "step(*arrays) -> 0, the code of an error, or NotImplemented"};
 
-/* What is found in an array, to be compared with what NumPy says of it. */
-void sl_look_at(const array *x, int64_t *found) {
-  found[0] = (int64_t)(intptr_t)x->type;
-  found[1] = (int64_t)(intptr_t)x->data;
-  found[2] = x->ndim;
-  found[3] = x->ndim ? x->shape[x->ndim - 1] : 0;
-  found[4] = (int64_t)(intptr_t)x->dtype;
-  found[5] = x->flags;
+/* Whether an array is found to be what NumPy says of it. The shape is looked at last, when it is
+   certain that there is an address. */
+int sl_reads(const array *x, int64_t type, int64_t data, int64_t dtype, int64_t flags, int64_t ndim,
+             const int64_t *shape) {
+  if ((intptr_t)x->type != type || (intptr_t)x->data != data || (intptr_t)x->dtype != dtype ||
+      x->flags != flags || x->ndim != ndim)
+    return 0;
+  return !memcmp(x->shape, shape, (size_t)ndim * sizeof *shape);
 }
