@@ -15,14 +15,93 @@ from streetlight.graph.graph import Value
 
 _TOKEN = re.compile("\x01(\\d+)\x02")
 _RESERVED = frozenset(
-    """
-    auto break case char const continue default do double else enum extern float for goto if inline
-    int long register restrict return short signed sizeof static struct switch typedef union
-    unsigned void volatile while r c i begin end call part context status step memset memcpy main
-    exp log pow sin cos tanh erf floor rint fmod sqrt fabs isnan isfinite expm1 log1p errno gamma
-    stdin stdout NAN INFINITY j0 j1 jn y0 y1 yn
-    running candidate winner lowest highest unsorted is_heap moved child parent
-    """.split()
+    [
+        "auto",
+        "break",
+        "case",
+        "char",
+        "const",
+        "continue",
+        "default",
+        "do",
+        "double",
+        "else",
+        "enum",
+        "extern",
+        "float",
+        "for",
+        "goto",
+        "if",
+        "inline",
+        "int",
+        "long",
+        "register",
+        "restrict",
+        "return",
+        "short",
+        "signed",
+        "sizeof",
+        "static",
+        "struct",
+        "switch",
+        "typedef",
+        "union",
+        "unsigned",
+        "void",
+        "volatile",
+        "while",
+        "r",
+        "c",
+        "i",
+        "begin",
+        "end",
+        "call",
+        "part",
+        "context",
+        "status",
+        "step",
+        "memset",
+        "memcpy",
+        "main",
+        "exp",
+        "log",
+        "pow",
+        "sin",
+        "cos",
+        "tanh",
+        "erf",
+        "floor",
+        "rint",
+        "fmod",
+        "sqrt",
+        "fabs",
+        "isnan",
+        "isfinite",
+        "expm1",
+        "log1p",
+        "errno",
+        "gamma",
+        "stdin",
+        "stdout",
+        "NAN",
+        "INFINITY",
+        "j0",
+        "j1",
+        "jn",
+        "y0",
+        "y1",
+        "yn",
+        "running",
+        "candidate",
+        "winner",
+        "lowest",
+        "highest",
+        "unsorted",
+        "is_heap",
+        "moved",
+        "child",
+        "parent",
+    ]
 )
 _RESERVED_KIND = re.compile(r"(i|k|place)\d+|.*_(f32|f64|i64)")  # of loops, and of vector_math.h
 
@@ -47,6 +126,7 @@ class Parameter:
         kind: "memory", "scalar", "result", "node" (the number of a node, for errors), "call" or
             "range" (which rows).
         written: whether the function writes there.
+        offset: how many elements from the start of the value's memory.
     """
 
     token: str
@@ -54,6 +134,7 @@ class Parameter:
     of: Value | None
     kind: str
     written: bool = False
+    offset: int = 0
 
     def declaration(self) -> str:
         """How it stands in the list of parameters."""
@@ -93,13 +174,18 @@ class Function:
         return self._tokens[key]
 
     def pointer(
-        self, place: Hashable, value: Value, written: bool = False, wanted: str = ""
+        self,
+        place: Hashable,
+        value: Value,
+        written: bool = False,
+        wanted: str = "",
+        offset: int = 0,
     ) -> str:
-        """The parameter that points to the memory of a value."""
-        key = ("place", place)
+        """The parameter that points to an element (the first) of the memory of a value."""
+        key = ("place", place, offset)
         if key not in self.parameters:
-            token = self.name(key, wanted or value.name)
-            self.parameters[key] = Parameter(token, memory_type(value.dtype), value, "memory")
+            token, kind = self.name(key, wanted or value.name), memory_type(value.dtype)
+            self.parameters[key] = Parameter(token, kind, value, "memory", offset=offset)
         parameter = self.parameters[key]
         parameter.written |= written
         return parameter.token

@@ -6,6 +6,8 @@ on the names of the values, so that equal kernels of a program are written once.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from streetlight.compile.access import Index, View, broadcast, index_of
 from streetlight.compile.c_text import converted, expression, literal, memory_type, register_type
 from streetlight.compile.function import Function
@@ -124,6 +126,18 @@ class LoopWriter:
     def _name(self, value: Value) -> str:
         return self.function.name(("value", value), value.name)
 
+    def _moved(self, view: View, index: Index) -> tuple[str, Index]:
+        """The pointer to the view's first element, and the index from there.
+
+        So loops over equal parts of something are equal. Memory that is written keeps one pointer.
+        """
+        place, root = self.memory.places[view.root], view.root
+        written = any(self.memory.places[value] == place for value in self.loop.writes)
+        if written or not index.offset:
+            return self._pointer(root), index
+        pointer = self.function.pointer(place, root, wanted=root.name, offset=index.offset)
+        return pointer, replace(index, offset=0)
+
     def _pointer(self, root: Value) -> str:
         place = self.memory.places[root]
         written = root in self.loop.writes
@@ -155,8 +169,8 @@ class LoopWriter:
         index = index_of(shape, broadcast(view, shape), view.offset, columns)
         if index is None:
             raise IndexError(f"{node.output.name}: no stride walks a row of {value.name}")
-        text = self._index_text(index, in_row)
-        element = f"{self._pointer(view.root)}[{text}]"
+        pointer, index = self._moved(view, index)
+        element = f"{pointer}[{index.text(self.row, '0' if in_row else self.column)}]"
         kind = register_type(value.dtype)
         name = self.function.name(("load", value, in_row), f"{value.name}_{'r' if in_row else 'i'}")
         loaded = self.loaded_rows if in_row else self.loaded
@@ -164,9 +178,6 @@ class LoopWriter:
             loaded.add(name)
             self.function.put(f"const {kind} {name} = {element};")
         return name
-
-    def _index_text(self, index: Index, in_row: bool) -> str:
-        return index.text(self.row, "0" if in_row else self.column)
 
     # ---- statements ----
 
@@ -202,8 +213,9 @@ class LoopWriter:
     def _chosen(self, index: Value) -> str:
         """C of the index that belongs to the row."""
         view = self.fuser.views[index]
-        place = index_of(index.shape, view.strides, view.offset, 1)
-        return self._pointer(view.root) + f"[{place.text(self.row, '0') if place else 0}]"
+        place = index_of(index.shape, view.strides, view.offset, 1) or Index((), 0, 0)
+        pointer, place = self._moved(view, place)
+        return f"{pointer}[{place.text(self.row, '0')}]"
 
     def _row_of_table(self, node: Node) -> str:
         table, index = node.values

@@ -205,7 +205,8 @@ class StepWriter:
             elif parameter.of is not None:
                 result = parameter.kind == "result"
                 value = partials.get(parameter.of, parameter.of) if result else parameter.of
-                given.append(self._pointer(value))
+                offset = f" + {parameter.offset}" if parameter.offset else ""
+                given.append(self._pointer(value) + offset)
         return given
 
     # ---- loops ----
@@ -267,8 +268,7 @@ class StepWriter:
     ) -> matmul.Operand:
         shape = (*batch, *view.shape[-2:])
         strides = broadcast(view, shape)
-        pointer = function.pointer(self.memory.places[view.root], view.root)
-        text = pointer if not view.offset else f"({pointer} + {view.offset})"
+        text = function.pointer(self.memory.places[view.root], view.root, offset=view.offset)
         return matmul.Operand(text, (strides[-2], strides[-1]), strides[:-2])
 
     def _product(self, kernel: Product) -> None:
@@ -314,8 +314,8 @@ class StepWriter:
 
     def _array(self, function: Function, value: Value, written: bool = False) -> special.Array:
         view = self.fuser.in_memory(value)
-        pointer = function.pointer(self.memory.places[view.root], view.root, written)
-        text = pointer if not view.offset else f"({pointer} + {view.offset})"
+        place = self.memory.places[view.root]
+        text = function.pointer(place, view.root, written, offset=view.offset)
         return special.Array(text, value.dtype, view.shape, view.strides)
 
     def _inputs(self, function: Function, node: Node) -> list[special.Array | bool | int | float]:
@@ -360,8 +360,7 @@ class StepWriter:
         function, view = Function(), check.index
         if view is None or check.node is None:
             return
-        pointer = function.pointer(self.memory.places[view.root], view.root)
-        text = pointer if not view.offset else f"({pointer} + {view.offset})"
+        text = function.pointer(self.memory.places[view.root], view.root, offset=view.offset)
         array = special.Array(text, view.root.dtype, view.shape, view.strides)
         function.lines = special.check_range(array, check.size, function.node())
         self._call(function, check.node)
