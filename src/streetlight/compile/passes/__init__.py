@@ -5,6 +5,7 @@ What the backend may rely on afterwards:
       and transposes of operands are `permute`s;
     - there is no `matrix_transpose`, and no `copy` but of inputs that are results;
     - indices of `slice` and `unslice` have a number or a slice for each dimension, then `...`;
+    - a product over a single element is a `mul`;
     - constants of one number stand as plain numbers in arithmetic with tensors;
     - nothing is computed twice, and nothing that is not needed, but draws and checks of indices.
 """
@@ -16,9 +17,9 @@ from streetlight.compile.passes import (
     fold,
     joins,
     products,
-    scales,
     sums,
     tables,
+    updates,
     views,
 )
 from streetlight.compile.passes.dead import dead
@@ -31,7 +32,7 @@ __all__ = ["WALKS", "simplify"]
 LOCAL = united(fold.RULES, views.RULES, broadcast.RULES, products.RULES)
 OVER_TIME = united(LOCAL, sums.RULES, joins.RULES)
 ALL = united(LOCAL, sums.RULES, joins.RULES, tables.RULES)
-LAST = united(LOCAL, scales.RULES)
+LAST = united(LOCAL, updates.RULES)
 WALKS = (LOCAL, OVER_TIME, ALL, ALL, ALL, LAST)
 
 

@@ -26,6 +26,7 @@ from streetlight.compile.passes.views import reshaped
 from streetlight.graph.graph import Graph, Node, Operand, Value
 from streetlight.ops.dims import reduced_shape
 from streetlight.ops.elementwise import mul
+from streetlight.ops.linalg import _matmul
 from streetlight.ops.movement import _expand, _reshape
 from streetlight.ops.reduce import _amax, _amin, _sum
 from streetlight.ops.registry import Elementwise, Op, Shape, all_ops, cast
@@ -72,6 +73,19 @@ def _of_reshapes(w: Rewriter, node: Node, source: Shape) -> Value | None:
         else:
             return None
     return w.make(_reshape, w.make(node.op, *operands, **node.attributes), shape=shape)
+
+
+def _product(w: Rewriter, node: Node) -> Value | None:
+    """A row that is repeated is multiplied once."""
+    a, b = node.values
+    inner = w.maker(a, _expand)
+    if inner is None or a.ndim != 2 or b.ndim != 2 or not node.output.size:
+        return None
+    source = inner.values[0]
+    if source.shape[:-1] not in ((), (1,)) or a.shape[0] == 1:
+        return None
+    row = w.make(_expand, source, shape=(1, a.shape[1]))
+    return w.make(_expand, w.make(_matmul, row, b), shape=node.output.shape)
 
 
 def _reduction(w: Rewriter, node: Node) -> Value | None:
@@ -134,6 +148,8 @@ def _sum_of_sum(w: Rewriter, node: Node, inner: Node) -> Value | None:
 
 
 def _rules_of(op: Op) -> list[Rule]:
+    if op is _matmul:
+        return [_product]
     if op in (_sum, _amax, _amin):
         return [_reduction]
     plain = isinstance(op, Elementwise) or op is cast

@@ -1,7 +1,8 @@
-"""Scales rows before they are added to a table, so that only touched rows cost.
+"""Prepares updates: scales rows before they are added to a table, and unfolds outer products.
 
-Input: a graph. Output: the same with factors and minus signs inside of `unpick`.
-Invariant: the same rows are added at the same places.
+Input: a graph. Output: the same with factors and minus signs inside of `unpick`, so that only
+touched rows cost, and products over a single element as elementwise products, which can be
+computed where they are read. Invariant: the same rows are added at the same places.
 
 Example, for a table of 74,000 rows and 130 indices i,
     a = unpick(g, i) {shape: (74000, 100)}
@@ -19,10 +20,11 @@ from streetlight.compile.passes.rewrite import Rewriter, Rules, rewrite, scalar
 from streetlight.graph.graph import Graph, Node, Value
 from streetlight.ops.elementwise import mul, neg
 from streetlight.ops.indexing import _unpick
+from streetlight.ops.linalg import _matmul
 
 
-def scales(graph: Graph) -> Graph:
-    """Scale rows before they are added to a table."""
+def updates(graph: Graph) -> Graph:
+    """Scale rows before they are added to a table, and unfold outer products."""
     return rewrite(graph, RULES)
 
 
@@ -48,4 +50,10 @@ def _pays(w: Rewriter, unpick: Node) -> bool:
     return w.single(table) and table.ndim > 0 and unpick.values[0].size <= table.size
 
 
-RULES: Rules = {mul: [_product], neg: [_negative]}
+def _outer(w: Rewriter, node: Node) -> Value | None:
+    """A column times a row is an elementwise product."""
+    a, b = node.values
+    return w.make(mul, a, b) if a.shape[-1] == 1 else None
+
+
+RULES: Rules = {mul: [_product], neg: [_negative], _matmul: [_outer]}
