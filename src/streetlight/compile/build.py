@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from streetlight.compile.fuse import fuse
-from streetlight.compile.kernels import AddRows, Check, Loop, Product, Special, Store
+from streetlight.compile.kernels import AddRows, Check, Kernel, Loop, Product, Special, Store
 from streetlight.compile.memory import Memory
 from streetlight.compile.passes import simplify
 from streetlight.compile.results import give_memory
@@ -76,7 +76,7 @@ def build(graph: Graph) -> CSource:
 MAY_FAIL = frozenset({"gather", "scatter_add", "pick", "put", "floor_divide", "remainder"})
 
 
-def _errors_come_first(kernels: list[object], memory: Memory) -> bool:
+def _errors_come_first(kernels: list[Kernel], memory: Memory) -> bool:
     changed = {memory.updates[old] for old in memory.in_place}
     writing = False
     for kernel in kernels:

@@ -32,6 +32,7 @@ from streetlight.compile.kernels import (
 from streetlight.compile.loops import LoopWriter, operand_dtype
 from streetlight.compile.memory import Memory
 from streetlight.compile.shape_loops import PARTS
+from streetlight.compile.strided import Array
 from streetlight.graph.graph import Node, Operand, Value
 
 INLINED = (
@@ -312,15 +313,15 @@ class StepWriter:
 
     # ---- operations with loops of their own ----
 
-    def _array(self, function: Function, value: Value, written: bool = False) -> special.Array:
+    def _array(self, function: Function, value: Value, written: bool = False) -> Array:
         view = self.fuser.in_memory(value)
         place = self.memory.places[view.root]
         text = function.pointer(place, view.root, written, offset=view.offset)
-        return special.Array(text, value.dtype, view.shape, view.strides)
+        return Array(text, value.dtype, view.shape, view.strides)
 
-    def _inputs(self, function: Function, node: Node) -> list[special.Array | bool | int | float]:
+    def _inputs(self, function: Function, node: Node) -> list[Array | bool | int | float]:
         """The operands; plain numbers and literals as they are."""
-        given: list[special.Array | bool | int | float] = []
+        given: list[Array | bool | int | float] = []
         for operand in node.inputs:
             given.append(self._array(function, operand) if isinstance(operand, Value) else operand)
         return given
@@ -361,7 +362,7 @@ class StepWriter:
         if view is None or check.node is None:
             return
         text = function.pointer(self.memory.places[view.root], view.root, offset=view.offset)
-        array = special.Array(text, view.root.dtype, view.shape, view.strides)
+        array = Array(text, view.root.dtype, view.shape, view.strides)
         function.lines = special.check_range(array, check.size, function.node())
         self._call(function, check.node)
 
