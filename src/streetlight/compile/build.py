@@ -22,6 +22,7 @@ class CSource:
 
     Attributes:
         text: kernels and `step`, without the headers.
+        library: what matrix products share; it stands in front of the text.
         inputs: names of the tensor inputs, in the order of the buffers.
         outputs: shape and dtype of the tensor outputs; their buffers follow.
         numbers: names of the number inputs; updates are written back in place.
@@ -37,6 +38,7 @@ class CSource:
     """
 
     text: str
+    library: str
     inputs: list[str]
     outputs: list[tuple[Shape, DType]]
     numbers: list[str]
@@ -57,8 +59,10 @@ def build(graph: Graph) -> CSource:
     outputs, updates = give_memory(fuser)
     shape_loops(fuser, {*outputs, *updates.values()})
     memory = Memory(fuser, outputs, updates)
+    writer = StepWriter(fuser, memory)
     return CSource(
-        text=StepWriter(fuser, memory).write(),
+        text=writer.write(),
+        library="\n".join(writer.library),
         inputs=[value.name for value in memory.inputs],
         outputs=[(value.shape, value.dtype) for value in graph.outputs if not value.number],
         numbers=[given.value.name for given in graph.inputs if given.value.number],

@@ -99,7 +99,7 @@ def program_text(source: CSource) -> str:
     """The whole C of a program."""
     names = ["runtime.h", "vector_math.h", "entry.h"]
     *before, after = ((FOLDER / name).read_text("utf-8") for name in names)
-    return "\n".join([*before, source.text, after])
+    return "\n".join([*before, source.library, source.text, after])
 
 
 class Program:
