@@ -1,132 +1,79 @@
-"""Workload `mlp`: 784-100-10, tanh, dropout 0.5, cross-entropy, batches of 100, SGD.
+"""The network of handwritten digits: one hidden layer with dropout.
 
-The network of handwritten digits. The data are random numbers of that shape (ten batches in turn),
-which is the same work as real digits.
+The data are random numbers of that shape (ten batches in turn), which is the same work as real
+digits.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from benchmarks.workloads import Compiler, Step, as_it_is
+from benchmarks.workloads.training import Batch, Step, Training, Weights, jax_training, load
 
-BATCHES, BATCH, INPUTS, HIDDEN, CLASSES = 10, 100, 784, 100, 10
-DROPOUT = 0.5
-LEARNING_RATES = {"SGD": 0.1, "Adam": 1e-3}
-
-
-def arrays() -> tuple[np.ndarray, np.ndarray]:
-    """Return images (10, 100, 784) in 0 to 1 and labels (10, 100), the same for every framework."""
-    random = np.random.default_rng(2)
-    images = random.random((BATCHES, BATCH, INPUTS), dtype=np.float32)
-    return images, random.integers(CLASSES, size=(BATCHES, BATCH))
+BATCHES = 10
+RULES = {"SGD": {"lr": 0.1}, "Adam": {"lr": 1e-3, "betas": (0.9, 0.999)}}
 
 
-def weights() -> list[np.ndarray]:
-    """Return weight and bias of both layers, the same for every framework."""
-    random = np.random.default_rng(3)
-    shapes = (((HIDDEN, INPUTS), INPUTS), ((HIDDEN,), INPUTS))
-    shapes += (((CLASSES, HIDDEN), HIDDEN), ((CLASSES,), HIDDEN))
-    return [random.uniform(-1, 1, s).astype(np.float32) / np.float32(n) ** 0.5 for s, n in shapes]
+@dataclass(frozen=True)
+class Mlp:
+    """784-100-10, tanh, dropout, cross-entropy, batches of 100, SGD or Adam."""
 
+    rule: str = "SGD"
+    batch: int = 100
+    inputs: int = 784
+    hidden: int = 100
+    classes: int = 10
+    dropout: float = 0.5
 
-def network(torch: Any, rule: str) -> tuple[Any, Any, list[tuple[Any, Any]]]:
-    """Build model, optimiser and batches with PyTorch's names, in PyTorch or in Streetlight."""
-    nn = torch.nn
-    torch.manual_seed(0)
-    model = nn.Sequential(
-        nn.Linear(INPUTS, HIDDEN), nn.Tanh(), nn.Dropout(DROPOUT), nn.Linear(HIDDEN, CLASSES)
-    )
-    with torch.no_grad():
-        for parameter, start in zip(model.parameters(), weights(), strict=True):
-            parameter.copy_(torch.tensor(start))
-    optimizer = getattr(torch.optim, rule)(model.parameters(), lr=LEARNING_RATES[rule])
-    batches = [(torch.tensor(x), torch.tensor(y)) for x, y in zip(*arrays(), strict=True)]
-    return model, optimizer, batches
+    def batches(self) -> list[Batch]:
+        """Return images in 0 to 1 and their labels, the same for every framework."""
+        random = np.random.default_rng(2)
+        images = random.random((BATCHES, self.batch, self.inputs), dtype=np.float32)
+        labels = random.integers(self.classes, size=(BATCHES, self.batch))
+        return list(zip(images, labels, strict=True))
 
+    def weights(self) -> Weights:
+        """Return weight and bias of both layers, the same for every framework."""
+        random = np.random.default_rng(3)
+        sizes = {"0": (self.hidden, self.inputs), "3": (self.classes, self.hidden)}
+        result = {}
+        for layer, (outputs, inputs) in sizes.items():
+            for name, shape in (("weight", (outputs, inputs)), ("bias", (outputs,))):
+                drawn = random.uniform(-1, 1, shape) / inputs**0.5
+                result[f"{layer}.{name}"] = drawn.astype(np.float32)
+        return result
 
-def eager(torch: Any, rule: str = "SGD", compiled: Compiler = as_it_is) -> Step:
-    """Run op by op, in Streetlight or in PyTorch."""
-    model, optimizer, batches = network(torch, rule)
-    cross_entropy = torch.nn.functional.cross_entropy
-    loss_of = compiled(lambda images, labels: cross_entropy(model(images), labels))
-    update = compiled(optimizer.step)
+    def training(self, torch: Any) -> Training:
+        """Build it with PyTorch's names."""
+        nn = torch.nn
+        torch.manual_seed(0)
+        model = nn.Sequential(
+            nn.Linear(self.inputs, self.hidden),
+            nn.Tanh(),
+            nn.Dropout(self.dropout),
+            nn.Linear(self.hidden, self.classes),
+        )
+        load(torch, model, self.weights())
+        cross_entropy = nn.functional.cross_entropy
+        return Training(
+            lambda images, labels: cross_entropy(model(images), labels),
+            getattr(torch.optim, self.rule)(model.parameters(), **RULES[self.rule]),
+            [(torch.tensor(images), torch.tensor(labels)) for images, labels in self.batches()],
+        )
 
-    def step(number: int) -> Any:
-        images, labels = batches[number % BATCHES]
-        optimizer.zero_grad()
-        loss = loss_of(images, labels)
-        loss.backward()
-        update()
-        return loss
+    def jax_step(self, jax: Any) -> Step:
+        """Build it in JAX; dropout's random numbers are drawn within the step."""
+        np_ = jax.numpy
 
-    return step
+        def loss_of(parameters: Any, key: Any, images: Any, labels: Any) -> Any:
+            hidden = np_.tanh(images @ parameters["0.weight"].T + parameters["0.bias"])
+            kept = jax.random.bernoulli(key, 1 - self.dropout, hidden.shape)
+            hidden = np_.where(kept, hidden / (1 - self.dropout), 0)
+            logs = jax.nn.log_softmax(hidden @ parameters["3.weight"].T + parameters["3.bias"])
+            return -np_.take_along_axis(logs, labels[:, None], 1).mean()
 
-
-def torch_compile(torch: Any, rule: str = "SGD") -> Step:
-    """Compile forward with backward, and the update, by `torch.compile`."""
-    return eager(torch, rule, torch.compile)
-
-
-def jax_jit(jax: Any, rule: str = "SGD") -> Step:
-    """Compile the whole step, dropout's random numbers included, by `jax.jit`."""
-    np_ = jax.numpy
-    batches = [(np_.asarray(x), np_.asarray(y)) for x, y in zip(*arrays(), strict=True)]
-    parameters = [np_.asarray(weight) for weight in weights()]
-    state = {"key": jax.random.key(0), "parameters": parameters}
-    if rule == "Adam":
-        state |= {"count": np_.zeros(()), "mean": [p * 0 for p in parameters]}
-        state |= {"square": [p * 0 for p in parameters]}
-    update = {"SGD": sgd, "Adam": adam}[rule](jax)
-
-    def loss_of(parameters: Any, key: Any, images: Any, labels: Any) -> Any:
-        hidden = np_.tanh(images @ parameters[0].T + parameters[1])
-        kept = jax.random.bernoulli(key, 1 - DROPOUT, hidden.shape)
-        hidden = np_.where(kept, hidden / (1 - DROPOUT), 0)
-        logs = jax.nn.log_softmax(hidden @ parameters[2].T + parameters[3])
-        return -np_.take_along_axis(logs, labels[:, None], 1).mean()
-
-    def train(state: Any, images: Any, labels: Any) -> Any:
-        key, now = jax.random.split(state["key"])
-        loss, gradients = jax.value_and_grad(loss_of)(state["parameters"], now, images, labels)
-        return loss, update(state, gradients) | {"key": key}
-
-    train = jax.jit(train, donate_argnums=0)
-
-    def step(number: int) -> Any:
-        nonlocal state
-        loss, state = train(state, *batches[number % BATCHES])
-        return loss
-
-    return step
-
-
-def sgd(jax: Any) -> Any:
-    """Return plain gradient descent on the parameters of a state."""
-
-    def update(state: Any, gradients: Any) -> Any:
-        rate = LEARNING_RATES["SGD"]
-        moved = jax.tree.map(lambda p, g: p - rate * g, state["parameters"], gradients)
-        return {"parameters": moved}
-
-    return update
-
-
-def adam(jax: Any) -> Any:
-    """Return Adam on a state that holds its step count and both moments."""
-
-    def update(state: Any, gradients: Any) -> Any:
-        count = state["count"] + 1
-        mean = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, state["mean"], gradients)
-        square = jax.tree.map(lambda s, g: 0.999 * s + 0.001 * g * g, state["square"], gradients)
-        rate, fade = LEARNING_RATES["Adam"] / (1 - 0.9**count), 1 - 0.999**count
-
-        def move(p: Any, m: Any, s: Any) -> Any:
-            return p - rate * m / ((s / fade) ** 0.5 + 1e-8)
-
-        moved = jax.tree.map(move, state["parameters"], mean, square)
-        return {"parameters": moved, "count": count, "mean": mean, "square": square}
-
-    return update
+        rule = RULES[self.rule]
+        return jax_training(jax, loss_of, self.weights(), self.batches(), rule, randomly=True)
