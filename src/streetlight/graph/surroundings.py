@@ -135,7 +135,7 @@ class Surroundings:
         """Guard the plain attributes that the code names."""
         used = self._names | _code_names(getattr(type(owner), "forward", None))
         for name in sorted(used):
-            value = vars(owner).get(name, getattr(type(owner), name, ()))
+            value = vars(owner).get(name, inspect.getattr_static(type(owner), name, ()))
             if isinstance(value, PLAIN):
                 self._look(value, f"{path}.{name}", (f"{{0}}.{name}", (owner,)), "")
 
