@@ -1,0 +1,420 @@
+"""Graphs drawn at random from a seed: arithmetic, views, sums, products, tables, steps in time.
+
+Beside single operations they hold what the passes look for, in all its variations: sums of
+products over time, pieces of a tensor put together, products of picked rows and slices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from streetlight.compile.passes.rewrite import infer
+from streetlight.graph import Graph, Input, Node, Value
+from streetlight.ops.indexing import HERE
+from streetlight.ops.registry import all_ops
+
+SIZES = (1, 2, 3, 4)
+UNARY = ("tanh", "neg", "relu", "sigmoid", "sin", "copy", "abs")
+BINARY = ("add", "sub", "mul", "maximum")
+
+
+class Maker:
+    """Makes inputs and nodes, and keeps all float values that were made.
+
+    Attributes:
+        pool: the float64 values so far.
+        arrays: numbers for the inputs, by name.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.random = np.random.default_rng(seed)
+        self.graph = Graph("drawn", generators=1)
+        self.pool: list[Value] = []
+        self.arrays: dict[str, Any] = {}
+
+    def input(self, array: Any, kind: Any = "argument") -> Value:
+        value = Value(f"input_{len(self.graph.inputs)}", array.shape, array.dtype)
+        data = array if kind == "constant" else None
+        self.graph.inputs.append(Input(value, kind, value.name, data))
+        if kind != "constant":
+            self.arrays[value.name] = array
+        if array.dtype.kind == "f":
+            self.pool.append(value)
+        return value
+
+    def number(self) -> Value:
+        value = Value(f"input_{len(self.graph.inputs)}", (), np.dtype("float64"), number=True)
+        self.graph.inputs.append(Input(value, "number", value.name))
+        self.arrays[value.name] = 0.75
+        return value
+
+    def op(self, name: str, *inputs: Any, **attributes: Any) -> Value:
+        shape, dtype = infer(all_ops[name], inputs, attributes)
+        output = Value(f"{name}_{len(self.graph.nodes)}", shape, dtype)
+        self.graph.nodes.append(Node(all_ops[name], inputs, attributes, output))
+        if dtype.kind == "f":
+            self.pool.append(output)
+        return output
+
+    # ---- choices ----
+
+    def choose(self, options: Any) -> Any:
+        return options[self.random.integers(len(options))]
+
+    def size(self) -> int:
+        return int(self.choose(SIZES))
+
+    def tensor(self, *shape: int, kind: str = "argument") -> Value:
+        return self.input(self.random.standard_normal(shape), kind)
+
+    def any(self, fits: Callable[[Value], bool] = lambda x: True) -> Value:
+        """A value so far, most often a late one, or a new input."""
+        fitting = [x for x in self.pool[-30:] if fits(x) and x.size < 500]
+        if fitting and self.random.random() < 0.9:
+            return self.choose(fitting)
+        found = self.tensor(*[self.size() for _ in range(self.random.integers(4))])
+        return found if fits(found) else self.tensor(self.size(), self.size())
+
+    def of_shape(self, *shape: int) -> Value:
+        """A value of that shape: one that is there, or a function of one, or a new one."""
+        found = self.any(lambda x: x.shape == shape)
+        found = found if found.shape == shape else self.tensor(*shape)
+        return self.op(self.choose(UNARY), found) if self.random.random() < 0.5 else found
+
+    def flag(self) -> bool:
+        return bool(self.random.integers(2))
+
+    def rows(self, size: int, *shape: int) -> Value:
+        """Indices of rows, some of which count from the end, in two dtypes."""
+        indices = self.random.integers(-size if self.flag() else 0, size, shape)
+        return self.input(indices.astype(self.choose(["int64", "int32"])))
+
+
+# ---- single operations ----
+
+
+def unary(m: Maker) -> None:
+    m.op(m.choose(UNARY), m.any())
+
+
+def binary(m: Maker) -> None:
+    x = m.any()
+    y = m.any(lambda y: y.shape == x.shape or y.shape == x.shape[1:] or y.size == 1)
+    if y.shape not in (x.shape, x.shape[1:]) and y.ndim > x.ndim:
+        y = x
+    if y.size != 1 and y.shape not in (x.shape, x.shape[1:]):
+        y = x
+    m.op(m.choose(BINARY), *((x, y) if m.flag() else (y, x)))
+
+
+def with_number(m: Maker) -> None:
+    number = m.choose([1.0, 1, -1, 0.5, 0.0, -0.0, 2.0, 3])
+    name = m.choose(["mul", "mul", "mul", "add", "sub", "div"])
+    if name == "div" and number == 0:
+        return
+    x = m.any()
+    m.op(name, *((number, x) if name == "mul" and m.flag() else (x, number)))
+
+
+def power(m: Maker) -> None:
+    m.op("pow", m.op("tanh", m.any()), m.choose([1, 2, 2.0, 3]))
+
+
+def choice(m: Maker) -> None:
+    x = m.any()
+    condition = m.input(m.random.random(x.shape) < 0.5, m.choose(["argument", "constant"]))
+    m.op("where", condition, x, m.choose([0.0, x, m.op("neg", x)]))
+
+
+def constant(m: Maker) -> None:
+    x = m.any()
+    number = m.choose([0.0, 1.0, -2.5])
+    shape = m.choose([x.shape, x.shape[1:], ()])
+    m.op(m.choose(BINARY), x, m.input(np.full(shape, number), "constant"))
+
+
+def reduction(m: Maker) -> None:
+    x = m.any()
+    dims = tuple(d for d in range(x.ndim) if m.flag())
+    m.op(m.choose(["sum", "sum", "amax", "amin"]), x, dims=dims, keepdim=m.flag())
+
+
+def reshape(m: Maker) -> None:
+    x = m.any()
+    shapes = [(x.size,), (1, *x.shape), (*x.shape, 1), (-1, *x.shape[1:]), x.shape]
+    shape = m.choose(shapes)
+    m.op("reshape", x, shape=x.shape if -1 in shape else shape)
+    if x.ndim == 3 and m.flag():
+        m.op("reshape", x, shape=(x.shape[0] * x.shape[1], x.shape[2]))
+    if x.ndim == 2 and x.shape[0] % 2 == 0:
+        m.op("reshape", x, shape=(x.shape[0] // 2, 2, x.shape[1]))
+
+
+def permute(m: Maker) -> None:
+    x = m.any()
+    m.op("permute", x, dims=tuple(map(int, m.random.permutation(x.ndim))))
+    if x.ndim > 1:
+        m.op("matrix_transpose", x)
+
+
+def expand(m: Maker) -> None:
+    x = m.any(lambda x: x.ndim < 3)
+    lead = tuple(m.size() for _ in range(m.random.integers(3)))
+    shape = (*lead, *[m.size() if n == 1 else n for n in x.shape])
+    if np.prod(shape) < 200:
+        m.op("expand", x, shape=shape)
+
+
+def index_of(m: Maker, shape: tuple[int, ...]) -> tuple[Any, ...]:
+    parts: list[Any] = []
+    for n in shape:
+        start = int(m.random.integers(n))
+        stop = int(m.random.integers(start, n)) + 1
+        parts.append(m.choose([start, start - n, slice(None), slice(start, stop), slice(0, n, 2),
+                               slice(None, None, -1)]))  # fmt: skip
+    parts = parts[: m.random.integers(len(parts) + 1)]
+    return (*parts, ..., *([None] if m.random.random() < 0.1 else []))
+
+
+def slicing(m: Maker) -> None:
+    x = m.any()
+    m.op("slice", x, index=index_of(m, x.shape))
+
+
+def unslice(m: Maker) -> None:
+    x = m.any()
+    shape = tuple(n + int(m.random.integers(3)) for n in x.shape)
+    starts = [int(m.random.integers(a - b + 1)) for a, b in zip(shape, x.shape, strict=True)]
+    index = tuple(slice(a, a + n) for a, n in zip(starts, x.shape, strict=True))
+    y = m.op("unslice", x, shape=shape, index=(*index, ...))
+    m.op("slice", y, index=(*index, ...))
+
+
+def cat(m: Maker) -> None:
+    x = m.any(lambda x: x.ndim > 0)
+    if x.ndim == 0:
+        return
+    dim = int(m.random.integers(x.ndim))
+    y = m.of_shape(*x.shape)
+    joined = m.op("cat", x, y, x, dim=dim, sizes=(x.shape[dim],) * 3)
+    m.op("slice", joined, index=(*[slice(None)] * dim, slice(0, x.shape[dim]), ...))
+
+
+def product(m: Maker) -> None:
+    x = m.any(lambda x: x.ndim > 1)
+    if x.ndim > 1:
+        weight = m.of_shape(m.size(), x.shape[-1])
+        if m.flag():
+            m.op("linear", x, weight)
+        else:
+            m.op("matmul", m.op("mul", x, 0.5), m.op("matrix_transpose", weight))
+
+
+def batches(m: Maker) -> None:
+    n, a, b, c = (m.size() for _ in range(4))
+    x, y = m.of_shape(n, a, b), m.of_shape(n, b, c)
+    z = m.op("matmul", m.op("permute", m.op("permute", x, dims=(1, 0, 2)), dims=(1, 0, 2)), y)
+    m.op("matrix_transpose", z)
+
+
+def numbers(m: Maker) -> None:
+    rate = m.number()
+    cast = m.op("cast", rate, dtype=np.dtype("float64"))
+    m.op("mul", m.any(), cast)
+
+
+def draw(m: Maker) -> None:
+    shape = (m.size(), m.size())
+    facts = {"generator": 0, "dtype": np.dtype("float64")}
+    drawn = m.op("bernoulli", shape=shape, probability=0.5, **facts)
+    if m.flag():
+        m.op("mul", m.of_shape(*shape), drawn)
+
+
+# ---- what the passes look for ----
+
+
+def total(m: Maker, terms: list[Value]) -> Value:
+    while len(terms) > 1:
+        place = int(m.random.integers(len(terms) - 1))
+        terms[place : place + 2] = [m.op("add", terms[place], terms[place + 1])]
+    return terms[0]
+
+
+def over_time(m: Maker) -> None:
+    """Gradients of a weight, its bias and its input, summed over steps."""
+    steps, rows, wide, out = int(m.random.integers(2, 5)), m.size(), m.size(), m.size()
+    weight = m.of_shape(out, wide)
+    x = m.of_shape(rows, steps, wide) if m.flag() else None
+    slopes, biases, pieces = [], [], []
+    hidden = m.of_shape(rows, wide)
+    for step in range(steps):
+        now = m.op("slice", x, index=(slice(None), step, ...)) if x else hidden
+        g = m.op("tanh", m.op("linear", now, weight))
+        slopes.append(m.op("matmul", m.op("matrix_transpose", g), now))
+        biases.append(m.op("sum", g, dims=(0,), keepdim=False))
+        back = m.op("matmul", g, weight)
+        pieces.append(m.op("unslice", back, shape=(rows, steps, wide),
+                           index=(slice(None), step, ...)))  # fmt: skip
+        hidden = m.op("add", hidden, back)
+    for terms in (slopes, biases, pieces):
+        total(m, terms if m.flag() else terms[::-1])
+
+
+def stacked(m: Maker) -> None:
+    """Products that are stacked, multiplied again and taken apart."""
+    steps, rows, wide = int(m.random.integers(2, 5)), m.size(), m.size()
+    weight = m.of_shape(m.size(), wide)
+    parts = [m.op("linear", m.of_shape(rows, wide), weight) for _ in range(steps)]
+    dim = int(m.random.integers(3))
+    shape = [rows, weight.shape[0]]
+    parts = [m.op("reshape", x, shape=(*shape[:dim], 1, *shape[dim:])) for x in parts]
+    whole = m.op("cat", *parts, dim=dim, sizes=(1,) * steps)
+    step = int(m.random.integers(steps))
+    m.op("slice", whole, index=(*[slice(None)] * dim, step, ...))
+
+
+def table(m: Maker) -> None:
+    """Rows picked from a table, multiplied, and gradients added to it."""
+    height, wide, out = m.size(), m.size(), m.size()
+    words = m.of_shape(height, wide)
+    shape = tuple(m.size() for _ in range(m.random.integers(1, 3)))
+    rows = m.op("in_range", m.input(m.random.integers(0, height, shape)), size=height)
+    if m.flag():
+        rows = m.rows(height, *shape)
+    found = m.op("pick", words, rows, index=(HERE,))
+    weight = m.of_shape(out, wide)
+    y = m.op("tanh", m.op("linear", found, weight))
+    back = m.op("matmul", y, weight) if y.ndim == 2 else found
+    m.op("unpick", back, rows, index=(HERE,), shape=words.shape)
+    if y.ndim == 2:
+        m.op("matmul", m.op("matrix_transpose", y), found)
+
+
+def table_over_time(m: Maker) -> None:
+    """An embedding that is read step by step, or as a whole, and its gradient."""
+    height, wide, out = m.size(), m.size(), m.size()
+    steps, batch = int(m.random.integers(2, 5)), m.size()
+    words, weight = m.of_shape(height, wide), m.of_shape(out, wide)
+    rows = m.rows(height, steps, batch)
+    found = m.op("pick", words, rows, index=(HERE,))
+    slopes, pieces, unpicks = [], [], []
+    for step in range(steps):
+        index = (step, ...)
+        if m.flag():
+            now = m.op("slice", found, index=index)
+        else:
+            now = m.op("pick", words, m.op("slice", rows, index=index), index=(HERE,))
+        g = m.op("tanh", m.op("linear", now, weight))
+        slopes.append(m.op("matmul", m.op("matrix_transpose", g), now))
+        back = m.op("matmul", g, weight)
+        facts = {"shape": (steps, batch, wide), "index": index}
+        pieces.append(m.op("unslice", back, **facts))
+        places = m.op("slice", rows, index=index)
+        unpicks.append(m.op("unpick", back, places, index=(HERE,), shape=words.shape))
+    total(m, slopes)
+    m.op("unpick", total(m, pieces), rows, index=(HERE,), shape=words.shape)
+    rate = m.op("cast", m.number(), dtype=np.dtype("float64"))
+    m.op("sub", words, m.op("mul", total(m, unpicks), rate))
+
+
+def repeated(m: Maker) -> None:
+    """Arithmetic, sums and products of what is repeated."""
+    row = m.of_shape(m.size())
+    x = m.op("expand", row, shape=(m.size() + 1, row.shape[0]))
+    y = m.op(m.choose(BINARY), x, m.choose([2.0, m.of_shape(*x.shape), x]))
+    m.op("sum", y, dims=m.choose([(0,), (1,), (0, 1)]), keepdim=m.flag())
+    m.op("matmul", x, m.of_shape(row.shape[0], m.size()))
+
+
+def attention(m: Maker) -> None:
+    """Heads cut out of one product, and their gradients put together again."""
+    batch, time, heads, wide = (m.size() for _ in range(4))
+    x = m.of_shape(batch, time, 3 * heads * wide)
+    parts = []
+    for start in (0, 1, 2):
+        index = (..., slice(start * heads * wide, (start + 1) * heads * wide))
+        part = m.op("reshape", m.op("slice", x, index=index), shape=(batch, time, heads, wide))
+        parts.append(m.op("permute", part, dims=(0, 2, 1, 3)))
+    query, key, value = m.op("mul", parts[0], 0.25), m.op("matrix_transpose", parts[1]), parts[2]
+    scores = m.op("tanh", m.op("matmul", query, key))
+    found = m.op("matmul", scores, value)
+    turned = m.op("matrix_transpose", m.op("matmul", m.op("matrix_transpose", query), scores))
+    back = [m.op("permute", y, dims=(0, 2, 1, 3)) for y in (found, turned, value)]
+    back = [m.op("reshape", y, shape=(batch, time, heads * wide)) for y in back]
+    m.op("cat", *back, dim=2, sizes=(heads * wide,) * 3)
+
+
+def side_by_side(m: Maker) -> None:
+    """Slices of a tensor that are put together again, along another dimension perhaps."""
+    x = m.of_shape(m.size() + 1, m.size(), m.size())
+    steps = range(x.shape[0] if m.flag() else x.shape[0] - 1)
+    parts = [m.op("slice", x, index=(step, ...)) for step in steps]
+    dim = int(m.random.integers(2))
+    if m.flag():
+        shape = (*x.shape[1 : 1 + dim], 1, *x.shape[1 + dim :])
+        parts = [m.op("reshape", part, shape=shape) for part in parts]
+    m.op("cat", *parts, dim=dim, sizes=tuple(part.shape[dim] for part in parts))
+
+
+def shared(m: Maker) -> None:
+    """A sum of products that share an operand."""
+    a, b, c = m.size(), m.size(), m.size()
+    left = m.of_shape(a, b)
+    terms = [m.op("matmul", left, m.of_shape(b, c)) for _ in range(m.random.integers(2, 4))]
+    total(m, [*terms, m.of_shape(a, c)])
+
+
+def gradient_of_table(m: Maker) -> None:
+    """Rows added to a table, seen in another way before."""
+    height, wide, a, b = m.size(), m.size(), m.size(), m.size()
+    rows = m.rows(height, a, b)
+    seen = m.choose([
+        lambda: m.op("permute", m.of_shape(b, a, wide), dims=(1, 0, 2)),
+        lambda: m.op("reshape", m.of_shape(a * b, wide), shape=(a, b, wide)),
+        lambda: m.op("unslice", m.of_shape(b, wide), shape=(a, b, wide), index=(a - 1, ...)),
+        lambda: m.op("mul", m.of_shape(a, b, wide), 3.0),
+    ])()  # fmt: skip
+    added = m.op("unpick", seen, rows, index=(HERE,), shape=(height, wide))
+    m.op("sub", m.of_shape(height, wide), m.op("neg", added) if m.flag() else added)
+    found = m.op("pick", m.of_shape(height, wide), rows, index=(HERE,))
+    m.op("permute", found, dims=(1, 0, 2))
+
+
+def in_order(m: Maker) -> None:
+    """Rows that are picked one after the other."""
+    height, wide = m.size() + 2, m.size()
+    start = int(m.random.integers(2))
+    rows = m.input(np.arange(start, height - 1), "constant")
+    found = m.op("pick", m.of_shape(height, wide), rows, index=(HERE,))
+    m.op("unpick", m.op("tanh", found), rows, index=(HERE,), shape=(height, wide))
+
+
+MOVES = (
+    unary, binary, binary, with_number, with_number, power, choice, constant, reduction, reduction,
+    reshape, reshape, permute, permute, expand, expand, slicing, slicing, unslice, cat, product,
+    product, batches, numbers, draw, over_time, stacked, table, table_over_time, in_order,
+    repeated, repeated, attention, side_by_side, shared, gradient_of_table,
+)  # fmt: skip
+
+
+def draw_graph(seed: int, moves: int = 25) -> tuple[Graph, dict[str, Any]]:
+    """Return a graph and numbers for its inputs."""
+    m = Maker(seed)
+    for _ in range(3):
+        m.tensor(m.size(), m.size())
+    for _ in range(moves):
+        m.choose(MOVES)(m)
+    graph = m.graph
+    made = [node.output for node in graph.nodes]
+    late = [x for x in m.pool if x in set(made)][::-1]
+    graph.outputs = [x for x in late[:20] if m.random.random() < 0.6] or late[:1]
+    for given in graph.inputs:
+        fitting = [x for x in late if x.shape == given.value.shape and not given.value.number]
+        if given.kind == "argument" and given.value.dtype.kind == "f" and fitting:
+            given.kind = "parameter"
+            graph.updates[given.value] = m.choose(fitting[:3])
+    return graph, m.arrays
