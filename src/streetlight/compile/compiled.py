@@ -6,7 +6,6 @@ import copy
 import functools
 import inspect
 import sys
-import threading
 import types
 import warnings
 from collections import Counter
@@ -16,9 +15,9 @@ from typing import Any
 from streetlight import dtypes
 from streetlight.compile import explain
 from streetlight.compile.binding import RunEagerly, refuse_other_devices
-from streetlight.compile.caller import MISS
 from streetlight.compile.loop import loop
-from streetlight.compile.version import Version
+from streetlight.compile.plan import MISS
+from streetlight.compile.version import MAKING, Reason, Version
 from streetlight.errors import ArgumentError, CompileError
 from streetlight.graph.graph import Graph
 from streetlight.graph.trace import NotYet, tracing
@@ -29,7 +28,7 @@ from streetlight.ops.registry import Value, context
 class _None:
     """Stands for the version that ran last before there is any."""
 
-    calls = 0
+    calls, repeat = 0, None
 
     def run(self, args: Any, kwargs: Any) -> Any:
         return MISS
@@ -64,7 +63,6 @@ class Compiled:
         self._made: list[Version] = []
         self.latest: Version = NONE  # that ran last
         self._unsettled: set[Hashable] = set()  # kinds of calls that had to make state first
-        self._making = threading.RLock()
         self._eager_calls: Counter[str] = Counter()
         self._hits_before = 0
         self._misses = 0
@@ -93,38 +91,32 @@ class Compiled:
         """Run another version than the latest, which is made if there is none that fits."""
         if tracing():
             return self.__wrapped__(*args, **kwargs)
+        with MAKING:  # so that nobody traces, who takes tensors apart for a time
+            version, result = self._fitting(args, kwargs)
+        self.latest = version
+        version.calls += 1
+        return result
+
+    def _fitting(self, args: Any, kwargs: Any) -> tuple[Version, Any]:
+        """A version that fits, and what it returned."""
         leaves, shapes = flatten((args, kwargs))
         for leaf in leaves:
             if isinstance(leaf, Value):
                 refuse_other_devices(leaf._data)
         key = shapes, context.grad_enabled, dtypes.get_default_dtype()
-        result = self._known(key, args, kwargs)
-        if result is not MISS:
-            return result
-        with self._making:
-            result = self._known(key, args, kwargs)  # another thread may have made it meanwhile
-            if result is not MISS:
-                return result
-            version = self._new(key, args, kwargs)
-        self.latest = version
-        result = version.run(args, kwargs)
-        if result is MISS:
-            raise CompileError(
-                f"{self._name()}: the call changes what it depends on itself",
-                got={"fact": version.changed_fact(args, kwargs)},
-                fix="keep what changes from call to call in a tensor, or outside of the function",
-            )
-        version.calls += 1
-        return result
-
-    def _known(self, key: Hashable, args: Any, kwargs: Any) -> Any:
         for version in self._versions.get(key, ()):
             result = version.run(args, kwargs)
             if result is not MISS:
-                self.latest = version
-                version.calls += 1
-                return result
-        return MISS
+                return version, result
+        version = self._new(key, args, kwargs)
+        result = version.run(args, kwargs)
+        if result is MISS:
+            raise CompileError(
+                f"{version.name}: the call changes what it depends on itself",
+                got={"fact": version.plan.changed_fact(args, kwargs)},
+                fix="keep what changes from call to call in a tensor, or outside of the function",
+            )
+        return version, result
 
     def _new(self, key: Hashable, args: Any, kwargs: Any) -> Version:
         """Trace and compile.
@@ -133,20 +125,20 @@ class Compiled:
             RunEagerly: if the call would make state that only later calls find.
         """
         function = self.__wrapped__
-        previous = self._made[-1] if self.latest is NONE and self._made else self.latest
-        reason = explain.reason(function, None if previous is NONE else previous, args, kwargs)
+        previous = self._last() if self._made else None
+        arguments = explain.describe(function, args, kwargs)
+        reason = explain.reason(previous, arguments, args, kwargs)
         try:
-            version = Version(function, args, kwargs, settled=key in self._unsettled)
+            version = Version(function, args, kwargs, arguments, reason, key in self._unsettled)
         except NotYet as made:
             self._unsettled.add(key)
             raise RunEagerly(f"it makes state that later calls use: {made}") from None
-        version.reason, version.arguments = reason, explain.describe(function, args, kwargs)
         self._versions.setdefault(key, []).insert(0, version)
         self._made.append(version)
         self._warn(reason)
         return version
 
-    def _warn(self, reason: explain.Reason) -> None:
+    def _warn(self, reason: Reason) -> None:
         """Warn, once, if version after version is made and none is used again."""
         hits = sum(version.calls - 1 for version in self._made[:-1])
         self._misses = self._misses + 1 if hits == self._hits_before else 0
@@ -157,7 +149,7 @@ class Compiled:
                 f"{reason.words}. To make it fast, {explain.ADVICE[reason.kind]}. "
                 "step.explain() shows all versions",
                 explain.RetraceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
     # ---- what is known of it ----

@@ -7,33 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from streetlight.compile import guards
-from streetlight.compile.version import Version
+from streetlight.compile.version import Reason, Version
 from streetlight.ops.registry import Value
 
 MISSES_IN_A_ROW = 8
 ADVICE = {
-    "argument": "give inputs of a few shapes: pad them, or drop the last, shorter batch",
-    "constant": "pass a number that changes as a float or as a tensor",
+    "tensor": "give inputs of a few shapes: pad them, or drop the last, shorter batch",
+    "argument": "pass a number that changes as a float or as a tensor",
     "program": "keep it as it is between the calls, or pass it as an argument",
 }
 
 
 class RetraceWarning(UserWarning):
     """A compiled function is traced and compiled anew at almost every call."""
-
-
-@dataclass(frozen=True)
-class Reason:
-    """Why a version was made: what differs from the version that ran before.
-
-    Attributes:
-        kind: "argument" for tensors, "constant" for other arguments, "program" for what is
-            around the function; "" for the first version.
-        words: what it is, for the user.
-    """
-
-    kind: str
-    words: str
 
 
 FIRST = Reason("", "the first call")
@@ -65,17 +51,17 @@ def _one(value: Any) -> str:
     return text if len(text) <= 40 and " object at 0x" not in text else type(value).__name__
 
 
-def reason(function: Any, previous: Version | None, args: Any, kwargs: Any) -> Reason:
-    """Why the version that ran before does not fit these arguments."""
+def reason(previous: Version | None, new: Mapping[str, str], args: Any, kwargs: Any) -> Reason:
+    """Why the version that ran before does not fit a call, whose arguments `new` describes."""
     if previous is None:
         return FIRST
-    old, new = previous.arguments, describe(function, args, kwargs)
+    old = previous.arguments
     for name in {**old, **new}:
         before, now = old.get(name, "not given"), new.get(name, "not given")
         if before != now:
-            kind = "argument" if "(" in before and "(" in now else "constant"
+            kind = "tensor" if "(" in before and "(" in now else "argument"
             return Reason(kind, f"{name} is {now}, it was {before}")
-    return Reason("program", previous.changed_fact(args, kwargs))
+    return Reason("program", previous.plan.changed_fact(args, kwargs))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from streetlight.graph.traced import Guard, NumberPlace
+from streetlight.graph.traced import Guard
 from streetlight.ops.registry import Value
 
 
@@ -164,14 +164,6 @@ def _name_of(names: Names, thing: Any) -> str:
     if isinstance(thing, int | float | str):
         return names.bind(f"the_{thing}", thing)
     return names.bind(getattr(thing, "__name__", type(thing).__name__.lower()), thing)
-
-
-def number_text(names: Names, place: NumberPlace, path: str) -> str:
-    """The expression that reads a number from its place."""
-    owner = path.rpartition(f".{place.key}")[0]
-    container = names.bind(f"{owner}_numbers", place.container)
-    item = "" if place.item is None else f"[{place.item}]"
-    return f"{container}[{place.key!r}]{item}"
 
 
 def failing(facts: Sequence[str], objects: Mapping[str, Any]) -> int | None:

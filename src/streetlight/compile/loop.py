@@ -4,12 +4,11 @@ Input: a compiled function and a loader. Output: all that the calls returned, st
 gathered in blocks, each of which is one array per argument, and the program is run over a block in
 one go. Invariant: the steps see the same batches and the same numbers as in a Python loop.
 
-Example: 60,000 rows in batches of one are about fifteen calls of C.
+Example: 60,000 rows of 16 bytes in batches of one are two calls: one of Python and one of C.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streetlight.compile.binding import RunEagerly
-from streetlight.compile.caller import MISS
+from streetlight.compile.plan import MISS
+from streetlight.compile.record import end_of_record
 from streetlight.creation import tensor
 from streetlight.errors import CompileError, DataError, ShapeError
 from streetlight.graph.tree import flatten, rebuild
@@ -36,8 +36,7 @@ from streetlight.utils.data.sampler import (
 if TYPE_CHECKING:
     from streetlight.compile.compiled import Compiled
 
-LARGEST_BLOCK = 2**24  # bytes
-LONGEST_BLOCK = 0.1  # seconds: Ctrl-C waits for the end of a block
+LARGEST_BLOCK = 2**22  # bytes
 
 
 @dataclass
@@ -67,40 +66,25 @@ class Batches(Sequence[tuple[Any, ...]]):
         return tuple([Tensor.wrap(array[place]) for array in self.arrays])
 
 
-class Pace:
-    """How many steps a block may have: twice as many as before, while that takes little time."""
-
-    def __init__(self) -> None:
-        self._steps = 1
-
-    def steps(self, size: int) -> int:
-        """The number of steps of the next block, if one batch has so many bytes."""
-        return max(1, min(self._steps, LARGEST_BLOCK // max(size, 1)))
-
-    def note(self, seconds: float) -> None:
-        """Take in how long a block took."""
-        if seconds < LONGEST_BLOCK / 2:
-            self._steps *= 2
-        elif seconds > LONGEST_BLOCK:
-            self._steps = max(1, self._steps // 2)
+def fitting(size: int) -> int:
+    """How many batches of so many bytes a block may have."""
+    return max(1, LARGEST_BLOCK // max(size, 1))
 
 
 def loop(step: Compiled, loader: Iterable[Any]) -> Any:
     """Make one call for each batch; see `Compiled.loop`."""
-    pace, results, number = Pace(), Results(), 0
-    for block in blocks(loader, pace):
-        start, at = time.perf_counter(), 0
+    results, number = Results(), 0
+    for block in blocks(loader):
+        at = 0
         while at < len(block.batches):
             # What the first step leaves behind (gradients, say) decides what the second one is.
             result = MISS if number == 0 else _repeated(step, block, at, number)
-            if result is MISS:
-                results.add(_called(step, block.batches[at], number), single=True)
-                at, number = at + 1, number + 1
-            else:
-                results.add(result)
-                number += len(block.batches) - at
-                at = len(block.batches)
-        pace.note(time.perf_counter() - start)
+            single = result is MISS
+            if single:
+                result = _called(step, block.batches[at], number)
+            results.add(result, single)
+            count = 1 if single else len(block.batches) - at
+            at, number = at + count, number + count
     if number == 0:
         raise DataError("loop: the loader gave no batch")
     return results.stacked()
@@ -126,7 +110,7 @@ def _repeated(step: Compiled, block: Block, at: int, number: int) -> Any:
     except RunEagerly as refused:
         done = refused.done
     except CompileError as error:
-        error.add_note(f"in step {number + version.caller.program.error[3]} of the loop")
+        error.add_note(f"in step {number + version.plan.program.error[3]} of the loop")
         raise
     else:
         version.calls += 0 if result is MISS else count
@@ -140,11 +124,11 @@ def _repeated(step: Compiled, block: Block, at: int, number: int) -> Any:
 # ---- batches ----
 
 
-def blocks(loader: Iterable[Any], pace: Pace) -> Iterator[Block]:
+def blocks(loader: Iterable[Any]) -> Iterator[Block]:
     """The batches of a loader in blocks."""
     if isinstance(loader, DataLoader) and _is_table(loader):
-        return _gathered(loader, pace)
-    return _collected(loader, pace)
+        return _gathered(loader)
+    return _collected(loader)
 
 
 def _is_table(loader: DataLoader) -> bool:
@@ -170,25 +154,25 @@ def _draws_at_once(sampler: Any) -> bool:
     return type(sampler) in (SequentialSampler, WeightedRandomSampler, list, tuple, range)
 
 
-def _gathered(loader: Any, pace: Pace) -> Iterator[Block]:
+def _gathered(loader: Any) -> Iterator[Block]:
     """Blocks of rows of a table, fetched at one go."""
     batches: BatchSampler = loader.batch_sampler
     order, size = np.fromiter(batches.sampler, np.int64), batches.batch_size
-    start, bytes_of_batch = 0, 0
+    start, count = 0, 1
     while start < len(order):
-        count = min(pace.steps(bytes_of_batch), (len(order) - start) // size)
-        rows = order[start : start + max(count, 1) * size]
+        rows = order[start : start + count * size]
+        count = len(rows) // size
         if count == 0 and batches.drop_last:
             return
-        count = max(count, 1)
+        rows = rows[: count * size] if count else rows
         fetched = [tensor._data for tensor in fetch_batch(loader.dataset, rows)]
-        arrays = [x.reshape(count, len(rows) // count, *x.shape[1:]) for x in fetched]
-        bytes_of_batch = sum(array[0].nbytes for array in arrays)
+        arrays = [x.reshape(max(count, 1), -1, *x.shape[1:]) for x in fetched]
         yield Block(Batches(arrays), arrays)
         start += len(rows)
+        count = fitting(sum(array[0].nbytes for array in arrays))
 
 
-def _collected(loader: Iterable[Any], pace: Pace) -> Iterator[Block]:
+def _collected(loader: Iterable[Any]) -> Iterator[Block]:
     """Blocks of batches of one kind that follow each other."""
     waiting: list[tuple[Any, ...]] = []
     kind: Any = None
@@ -201,7 +185,7 @@ def _collected(loader: Iterable[Any], pace: Pace) -> Iterator[Block]:
             waiting = []
         if not waiting:
             kind = key
-            room = pace.steps(sum(x._data.nbytes for x in leaves if isinstance(x, Tensor)))
+            room = fitting(sum(x._data.nbytes for x in leaves if isinstance(x, Tensor)))
         waiting.append(arguments)
     if waiting:
         yield _joined(waiting)
@@ -228,7 +212,7 @@ class Results:
         self._tree: Any = None
         self._leaves: list[list[Any]] = []
 
-    def add(self, result: Any, single: bool = False) -> None:
+    def add(self, result: Any, single: bool) -> None:
         """Add the result of one call, or of many in one."""
         leaves: list[Any] = []
         rebuild(result, leaves.append)
@@ -255,12 +239,20 @@ def _entry(leaf: Any, others: Sequence[Any]) -> Any:
             got={"first": others[0][0], "later": leaf},
             fix="return what has one shape for all batches, or use DataLoader(drop_last=True)",
         )
-    return Tensor.wrap(leaf._data[None])
+    entry = Tensor.wrap(leaf._data.copy()[None])
+    if leaf.requires_grad and (leaf._node is None or leaf._node.saved is not None):
+        entry._node, entry.requires_grad = leaf._node, True  # a walk back would get somewhere
+    return entry
 
 
 def _concatenated(leaves: Sequence[Any]) -> Any:
-    if isinstance(leaves[0], Tensor):
-        return Tensor.wrap(np.concatenate([leaf._data for leaf in leaves]))
+    first = leaves[0]
+    if isinstance(first, Tensor):
+        joined = Tensor.wrap(np.concatenate([leaf._data for leaf in leaves]))
+        if first.requires_grad:
+            edges = (first,) if first._node is None else first._node.edges
+            joined._node, joined.requires_grad = end_of_record(joined._data, *edges), True
+        return joined
     if type(leaves[0]) in (bool, int, float):
         return tensor(leaves)
     return leaves[0]

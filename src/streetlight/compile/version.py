@@ -1,48 +1,74 @@
-"""Version: one traced and compiled form of a function, for one kind of arguments."""
+"""Version: one traced and compiled form of a function, for one kind of call."""
 
 from __future__ import annotations
 
 import functools
 import os
+import threading
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from streetlight.compile.build import build
 from streetlight.compile.caller import Caller
+from streetlight.compile.plan import Plan
 from streetlight.graph.trace import trace_call
 from streetlight.graph.traced import Traced
 
-if TYPE_CHECKING:
-    from streetlight.compile.explain import Reason
+MAKING = threading.RLock()
+"""Held while a version is made: one at a time in the whole process."""
+
+_versions: weakref.WeakSet[Version] = weakref.WeakSet()
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a version was made: what differs from the version that ran before.
+
+    Attributes:
+        kind: "tensor" for tensors among the arguments, "argument" for other arguments, "program"
+            for what is around the function; "" for the first version.
+        words: what it is, for the user.
+    """
+
+    kind: str
+    words: str
 
 
 class Version:
-    """One form of a function, and how to call it.
+    """One form of a function, and how to call it. To be made by who holds MAKING.
 
     Attributes:
+        arguments: what matters of each argument.
+        reason: why it was made.
+        traced, source: the graph, and its C.
         run: called with args and kwargs; returns MISS where this version does not fit.
         text: the Python of `run`.
-        reason: why it was made.
         calls: how often it was used.
         trace_seconds, compile_seconds: how long it took to make.
     """
 
-    reason: Reason
-    arguments: dict[str, str]
-
-    def __init__(self, function: Any, args: Any, kwargs: Any, settled: bool = False) -> None:
-        self.calls = 0
+    def __init__(
+        self, function: Any, args: Any, kwargs: Any, arguments: Mapping[str, str], reason: Reason,
+        settled: bool,
+    ) -> None:  # fmt: skip
+        self.arguments, self.reason, self.calls = arguments, reason, 0
         start = time.perf_counter()
-        self.traced: Traced = trace_call(function, args, kwargs, settled)
+        with nobody_running():
+            self.traced: Traced = trace_call(function, args, kwargs, settled)
         traced = time.perf_counter()
         self.source = build(self.traced.graph)
         if os.environ.get("STREETLIGHT_SHOW_C") == "1":
             print(self.source.text)
-        self.caller = Caller(function, self.traced, self.source, args, kwargs)
-        self.run, self.text = self.caller.make()
+        self.name = getattr(function, "__name__", type(function).__name__)
+        self.plan = Plan(function, self.traced, self.source, args, kwargs)
+        self.run, self.text = Caller(self.name, self.plan).make()
         self.trace_seconds = traced - start
         self.compile_seconds = time.perf_counter() - traced
+        _versions.add(self)
 
     @functools.cached_property
     def repeat(self) -> Callable[..., Any] | None:
@@ -50,8 +76,27 @@ class Version:
 
         None if a step needs Python between it and the next.
         """
-        return self.caller.make(many=True)[0] if self.caller.may_repeat() else None
+        if not self.plan.may_repeat():
+            return None
+        return Caller(self.name, self.plan, many=True).make()[0]
 
-    def changed_fact(self, args: Any, kwargs: Any) -> str:
-        """The first fact that does not hold for a call, in words."""
-        return self.caller.changed_fact(args, kwargs)
+
+@contextmanager
+def nobody_running() -> Iterator[None]:
+    """Keep other threads out of all versions: a trace takes the arrays out of tensors for a time.
+
+    The same is wanted when the process forks, so that no lock is held in the child for ever.
+    """
+    with MAKING, ExitStack() as locks:
+        for version in list(_versions):
+            locks.enter_context(version.plan.lock)
+        yield
+
+
+_forking = ExitStack()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=lambda: _forking.enter_context(nobody_running()) and None,
+        after_in_parent=_forking.close,
+        after_in_child=_forking.close,
+    )
