@@ -302,7 +302,6 @@ class StepWriter:
             "1" if kernel.onto is not None else "0",
         )  # fmt: skip
         self._product_functions(product)
-        self.functions += [x for x in matmul.functions(product) if x not in self.functions]
         function.lines = matmul.statements(product)
         self._call(function, node)
 
