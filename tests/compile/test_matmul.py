@@ -15,10 +15,11 @@ from numpy.lib.stride_tricks import as_strided
 
 from streetlight import dtypes
 from streetlight.compile.c_text import memory_type
-from streetlight.compile.matmul import Operand, Product, statements
+from streetlight.compile.matmul import Operand, Product, functions, statements
 
 RUNTIME = r"""
 #include <stdint.h>
+#include <string.h>
 typedef void (*sl_task)(const void *context, int64_t begin, int64_t end);
 void sl_parallel(sl_task task, const void *context, int64_t count) {
   task(context, 0, count / 3);
@@ -112,7 +113,7 @@ def case(
 
 def run(cases: list[Case], folder: Path) -> None:
     """Compile all products into one library and carry them out."""
-    texts = [RUNTIME]
+    texts = [RUNTIME, *dict.fromkeys(text for each in cases for text in functions(each.product))]
     for i, each in enumerate(cases):
         kind = memory_type(each.product.dtype)
         texts += [f"void run{i}(const {kind} *a, const {kind} *b, {kind} *c,",
@@ -121,10 +122,10 @@ def run(cases: list[Case], folder: Path) -> None:
     source.write_text("\n".join(texts))
     command = ["gcc", *FLAGS.split(), "-Wall", "-shared", "-fPIC", "-o", str(library), str(source)]
     subprocess.run(command, check=True)
-    functions = ctypes.CDLL(str(library))
+    compiled = ctypes.CDLL(str(library))
     for i, each in enumerate(cases):
         pointers = [ctypes.c_void_p(x.ctypes.data) for x in (each.a, each.b, each.c)]
-        getattr(functions, f"run{i}")(*pointers, *map(ctypes.c_double, each.factors))
+        getattr(compiled, f"run{i}")(*pointers, *map(ctypes.c_double, each.factors))
 
 
 def expected(case: Case) -> np.ndarray:
