@@ -5,33 +5,23 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from streetlight.compile.build import CSource
+
 F32 = np.dtype("float32")
 
 
-@dataclass
-class Source:
-    """The C of a step, and what it takes; what is left out is not taken."""
-
-    text: str
-    inputs: list[str] = field(default_factory=list)
-    outputs: list[Any] = field(default_factory=list)
-    numbers: list[str] = field(default_factory=list)
-    number_outputs: int = 0
-    generators: int = 0
-    host_draws: list[Any] = field(default_factory=list)
-    workspace: int = 0
-
-
-def step(body: str, before: str = "", **takes: Any) -> Source:
-    """A source whose step has this body."""
+def step(body: str, before: str = "", **takes: Any) -> CSource:
+    """A source whose step has this body; it takes nothing but what is said."""
     text = f"{before}\nstatic int64_t step(sl_call *call) {{\n{body}\nreturn 0;\n}}\n"
-    return Source(text, **takes)
+    empty = {"str": "", "int": 0, "bool": True, "frozenset": frozenset(), "list": []}
+    nothing = {field.name: empty[str(field.type).partition("[")[0]] for field in fields(CSource)}
+    return CSource(**nothing | {"text": text} | takes)
 
 
 def answer(number: float) -> str:
