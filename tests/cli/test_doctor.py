@@ -67,6 +67,33 @@ def test_a_compiler_on_the_path_is_named_with_its_version(tmp_path, monkeypatch)
     assert compilers["gcc"] == clinic.Finding("gcc", "", "sudo apt install gcc")
 
 
+def test_what_compiled_steps_are_made_with_is_named(tmp_path, monkeypatch):
+    compiler = tmp_path / "cc"
+    compiler.write_text(
+        "#!/bin/sh\n[ $1 = --version ] && echo 'mycc 1' && exit\n"
+        "while [ $1 != -o ]; do shift; done; echo > $2\n"
+    )
+    compiler.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("STREETLIGHT_CACHE", str(tmp_path))
+    monkeypatch.setenv("STREETLIGHT_BLAS", "none")
+    monkeypatch.setenv("STREETLIGHT_NUM_THREADS", "1")
+    steps = clinic.compiled_steps()
+    assert steps.found == f"by {compiler}, with portable loops, threads: 1"
+    monkeypatch.setenv("STREETLIGHT_BLAS", "atlas")
+    wrong = "the BLAS of STREETLIGHT_BLAS=atlas is not here or cannot be loaded"
+    assert clinic.compiled_steps().wrong == wrong
+
+
+def test_where_no_compiler_works_the_command_to_get_one_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "ziglang", None)
+    assert clinic.line(clinic.compiled_steps()) == (
+        "  --  compiled steps    no C compiler here works; "
+        'to mend it: python -m pip install "streetlight[compile]"'
+    )
+
+
 @pytest.mark.parametrize(
     ("system", "fix"),
     [

@@ -93,6 +93,23 @@ def compilers() -> Iterator[Finding]:
         yield Finding(name, f"{said}, {path}" if said else "", "" if said else _compiler_fix(name))
     zig = _version("ziglang")
     yield Finding("ziglang", zig, "" if zig else "python -m pip install ziglang")
+    yield compiled_steps()
+
+
+def compiled_steps() -> Finding:
+    """With what steps are compiled and matrices multiplied."""
+    from streetlight.compile import blas, cache, runtime, toolchain
+
+    compiler = next(cache.usable_compilers(), None)
+    if compiler is None:
+        return Finding("compiled steps", "", toolchain.INSTALL, "no C compiler here works")
+    try:
+        library = blas.find().name
+    except StreetlightError as error:
+        fix = "unset it or install that BLAS"
+        return Finding("compiled steps", "", fix, error.what)
+    made = f"by {compiler.command[0]}, with {library}"
+    return Finding("compiled steps", f"{made}, threads: {runtime.thread_count()}")
 
 
 def gpus() -> Iterator[Finding]:
