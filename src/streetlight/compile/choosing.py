@@ -268,6 +268,8 @@ def put(node: Node, inputs: Sequence[Any], output: Array, number: object) -> Lin
 
 def _put_where(node: Node, value: Operand, output: Array, lists: Sequence[Array]) -> Lines:
     """out[mask] = value, for one mask, and slices beside it."""
+    if len(lists) > 1:
+        raise _refused(node)
     mask, index = lists[0], node.attributes["index"]
     parts = _without_dots(index, [len(mask.shape)], len(output.shape))
     first = next(place for place, part in enumerate(parts) if part is HERE)
@@ -278,7 +280,7 @@ def _put_where(node: Node, value: Operand, output: Array, lists: Sequence[Array]
     none = ((0,) * len(before), (0,) * len(after))
     mask = replace(mask, shape=target.shape, strides=(*none[0], *mask.strides, *none[1]))
     if isinstance(value, Array):
-        if len(lists) > 1 or (1, *value.shape)[-len(after) - 1 :][0] != 1:
+        if (1, *value.shape)[-len(after) - 1 :][0] != 1:
             raise _refused(node)
         row = value.expanded((*before, 1, *after)).strides
         strides = (*row[:first], *(0,) * (last - first), *row[first + 1 :])
