@@ -1,4 +1,4 @@
-"""State around a traced function: buffers, gradients, optimisers, generators, and where they are."""
+"""State around a traced function: buffers, gradients, optimisers, generators, their paths."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import streetlight as sl
 from streetlight.graph import evaluate
 from streetlight.graph.symbol import spent_gradient
 from streetlight.graph.trace import NotYet, trace_call
-from streetlight.graph.traced import SPENT, GradientOf, Leaf, Output, Traced
+from streetlight.graph.traced import SPENT, Leaf, Output, Traced, View
 from streetlight.graph.tree import flatten, rebuild
 
 
@@ -40,10 +40,15 @@ def run(traced: Traced, args: tuple[Any, ...], kwargs: dict[str, Any] | None = N
         else:
             traced.numbers[name].write(float(new))
 
+    made = {}
+
     def result(stand_in: Any) -> Any:
         if isinstance(stand_in, Output):
             found = outputs[stand_in.index]
-            return float(found) if stand_in.number else sl.Tensor.wrap(np.array(found))
+            tensor = float(found) if stand_in.number else sl.Tensor.wrap(np.array(found))
+            return made.setdefault(stand_in.index, tensor)
+        if isinstance(stand_in, View):
+            return stand_in.of(result(stand_in.base))
         return leaves[stand_in.index] if isinstance(stand_in, Leaf) else stand_in
 
     for place, gradient in traced.gradients:
@@ -129,4 +134,4 @@ def snapshot(state: Any) -> Any:
     return state.detach()
 
 
-__all__ = ["GradientOf", "agree", "holds", "run", "same", "traced_or_run"]
+__all__ = ["agree", "holds", "run", "same", "traced_or_run"]

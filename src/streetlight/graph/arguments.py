@@ -9,6 +9,7 @@ from typing import Any
 from streetlight.errors import TraceError
 from streetlight.graph.capture import Captures
 from streetlight.graph.numbers import Numbers
+from streetlight.graph.traced import OnlyEagerly
 from streetlight.graph.tree import flatten, rebuild
 from streetlight.tensor import Tensor
 
@@ -45,14 +46,14 @@ class Arguments:
                     )
                 captures.take(leaf, "argument", name, leaf=index)
 
-    def refuse_captured(self, tensor: Tensor, path: str) -> None:
+    def refuse_captured(self, tensor: Tensor, path: str, captures: Captures) -> None:
         """Refuse a tensor that is an argument, and reached in another way as well."""
-        for leaf in self.leaves:
-            if leaf is tensor:
-                raise TraceError(
-                    f"the argument {self._names[id(leaf)]} is also used as {path}",
-                    fix="use it in one way only, or pass a clone",
-                )
+        known = captures.storages.get(id(tensor._data))
+        for index, leaf in enumerate(self.leaves):
+            if leaf is tensor or (known is not None and known.origin.leaf == index):
+                words = f"the argument {self._names[id(leaf)]} is also used as {path}"
+                fix = "use it in one way only, or pass a clone"
+                raise OnlyEagerly(words) from TraceError(words, fix=fix)
 
     def substituted(self, numbers: Numbers) -> Any:
         """The arguments with traced numbers in place of floats."""

@@ -15,7 +15,8 @@ import numpy as np
 from streetlight.errors import TraceError
 from streetlight.graph.graph import Input, Kind
 from streetlight.graph.symbol import Storage, Symbol, here
-from streetlight.graph.traced import GradientOf, NumberPlace
+from streetlight.graph.traced import GradientOf, NumberPlace, OnlyEagerly
+from streetlight.tensor import Tensor
 
 LINKS = ("_node", "_base", "requires_grad", "grad")
 
@@ -106,6 +107,9 @@ class Captures:
         if known is None:
             kind: Kind = "parameter" if tensor.requires_grad else "state"
             known = self._storage(data, kind, "tensor", weakref.ref(tensor))
+        elif known.origin.leaf is not None:
+            words = f"the function finds the memory of {known.origin.path} in another way as well"
+            raise OnlyEagerly(words) from TraceError(words, fix="use the argument only")
         return self._replace(tensor, known, known.origin.path)
 
     def _storage(self, array: Any, kind: Kind, path: str, holder: Any) -> Storage:
@@ -143,14 +147,22 @@ class Captures:
                 else:
                     facts.pop(name, None)
 
-    def settle(self, storage: Storage) -> None:
-        """Say what a tensor without a name is: a constant if it was made inside, or state."""
+    def settle(self, storage: Storage, arrays: dict[int, tuple[Any, str]]) -> None:
+        """Say what a tensor without a name is: a constant if it was made inside, or state.
+
+        `arrays` are the NumPy arrays that the function can reach, by id, with their names.
+        """
         origin = storage.origin
         if not isinstance(origin.holder, weakref.ref):
             return
         tensor = origin.holder()
         if tensor is not None:
             origin.holder = tensor
+            return
+        if id(origin.array) in arrays:
+            origin.holder, origin.path = Tensor.wrap(origin.array), arrays[id(origin.array)][1]
+            if origin.input is not None:
+                origin.input.path = origin.path
             return
         origin.kind, origin.holder = "constant", None
         if origin.input is not None:

@@ -12,35 +12,44 @@ from numpy.lib.array_utils import byte_bounds
 from streetlight import dtypes
 from streetlight.errors import TraceError
 from streetlight.graph.capture import Captures
-from streetlight.graph.graph import Input, Node, Value
+from streetlight.graph.graph import Graph, Input, Node, Value
 from streetlight.graph.recorder import Recorder
 from streetlight.graph.source import shown
 from streetlight.graph.symbol import Storage
-from streetlight.graph.traced import Guard, Traced
+from streetlight.graph.traced import Guard, OnlyEagerly, Traced
 from streetlight.ops.movement import _expand
 from streetlight.ops.registry import context
 
+Arrays = dict[int, tuple[Any, str]]
+GUARDED_BYTES = 1 << 16
 ORDER = ["argument", "parameter", "buffer", "state", "number", "constant"]
 
 
-def close(traced: Traced, recorder: Recorder, captures: Captures, grad_enabled: bool) -> None:
-    """Fill in what later calls need."""
+def close(
+    traced: Traced, recorder: Recorder, captures: Captures, arrays: Arrays, grad_enabled: bool
+) -> None:
+    """Fill in what later calls need; `arrays` are those of NumPy that the function can reach."""
     _check_leaks(recorder)
     captures.taken = [taken for taken in captures.taken if taken.tensor() is not None]
     storages = list(captures.storages.values())
     for storage in storages:
-        captures.settle(storage)
+        captures.settle(storage, arrays)
     for storage in storages:
         _settle_input(traced, recorder, storage)
     _check_overlaps(storages)
     _take_generators(traced, recorder)
     traced.graph.inputs.sort(key=lambda given: ORDER.index(given.kind))
     traced.guards[:0] = list(_general_guards(grad_enabled))
+    used = {id(s.origin.array) for s in storages if s.origin.input is not None}
+    copied = [found for key, found in arrays.items() if key not in used]
+    traced.guards += [_array_guard(array, path) for array, path in copied if _is_small(array)]
     traced.guards += [g for taken in captures.taken for g in _tensor_guards(taken)]
 
 
 def _settle_input(traced: Traced, recorder: Recorder, storage: Storage) -> None:
     origin = storage.origin
+    if origin.input is None and storage.version and origin.kind != "constant":
+        recorder.input(storage)  # it was never read, only written
     if origin.input is None:
         return
     if origin.kind == "constant":
@@ -83,10 +92,9 @@ def _check_overlaps(storages: Iterable[Storage]) -> None:
             written = pair[0].version or pair[1].version
             if written and np.shares_memory(*[s.origin.array for s in pair]):
                 names = " and ".join(s.origin.path for s in pair)
-                raise TraceError(
-                    f"{names} share memory, and it is changed in place",
-                    fix="clone one of them, or change only one and compute the other from it",
-                )
+                words = f"{names} share memory, and it is changed in place"
+                fix = "clone one of them, or change one and compute the other from it"
+                raise OnlyEagerly(words) from TraceError(words, fix=fix)
         if high > end:
             end, last = high, index
 
@@ -121,9 +129,21 @@ def _tensor_guards(taken: Any) -> Iterable[Guard]:
     needs = taken.links.get("requires_grad", False)
     code = f"{{0}}.requires_grad is {needs}"
     yield Guard(f"requires_grad of {taken.path} is {needs}", code, (tensor,))
+    hooks = tensor._hooks or None
+    code = "{0}._hooks == {1}" if hooks else "not {0}._hooks"
+    yield Guard(f"{taken.path} has the same hooks", code, (tensor, list(hooks or ())))
     code = "{0}._data.shape == {1} and {0}._data.dtype == {2}"
     words = f"{taken.path} is {origin.dtype} {origin.shape}"
     yield Guard(words, code, (tensor, origin.shape, origin.dtype), of_array=True)
+
+
+def _is_small(array: Any) -> bool:
+    return bool(array.nbytes <= GUARDED_BYTES and array.dtype.kind in "iufb")
+
+
+def _array_guard(array: Any, path: str) -> Guard:
+    """That a NumPy array, from which a constant may have been made, is the same."""
+    return Guard(f"{path} holds the same", "{0}.tobytes() == {1}", (array, array.tobytes()))
 
 
 def check_guards(guards: Iterable[Guard]) -> None:
@@ -158,3 +178,33 @@ def _check_leaks(recorder: Recorder) -> None:
             got={"tensor": symbol},
             fix="return it, or copy it into a tensor that is there before: kept.copy_(x.detach())",
         )
+
+
+def check_repeats(first: Graph, second: Graph) -> None:
+    """Refuse a function that is another one when it runs again."""
+    for node, again in zip(first.nodes, second.nodes, strict=False):
+        if _facts(node) != _facts(again):
+            place = shown(node.source)
+            raise TraceError(
+                "the function does not do the same when it runs twice"
+                + (f", at {place}" if place else ""),
+                expected="a function of tensors and of fixed values",
+                fix="pass what changes (time, Python's or NumPy's random numbers) as an argument; "
+                "sl.rand and its like draw new numbers at every call",
+            )
+    constants = [
+        [given.data for given in graph.inputs if given.kind == "constant"]
+        for graph in (first, second)
+    ]
+    same = len(constants[0]) == len(constants[1]) and len(first.nodes) == len(second.nodes)
+    if not same or any(a.tobytes() != b.tobytes() for a, b in zip(*constants, strict=True)):
+        raise TraceError(
+            "the function makes other constants when it runs twice",
+            expected="a function of tensors and of fixed values",
+            fix="pass what changes (NumPy's random numbers) as an argument",
+        )
+
+
+def _facts(node: Node) -> str:
+    """All of a node as text, so that NaN equals NaN."""
+    return repr((node.op, node.inputs, node.output, node.attributes))

@@ -6,6 +6,7 @@ from typing import Any
 
 from streetlight.graph.capture import Captures
 from streetlight.graph.numbers import Numbers
+from streetlight.graph.traced import Guard
 from streetlight.optim.optimizer import Optimizer
 from streetlight.tensor import Tensor
 
@@ -16,6 +17,7 @@ class Optimizers:
     def __init__(self, captures: Captures, numbers: Numbers, paths: dict[int, str]) -> None:
         self._captures, self._numbers, self._paths = captures, numbers, paths
         self._known: dict[int, Optimizer] = {}
+        self.guards: list[Guard] = []
         self._states: dict[int, dict[Tensor, dict[str, Any]]] = {}
 
     def learn(self, optimizer: Optimizer, path: str) -> None:
@@ -27,13 +29,21 @@ class Optimizers:
         many = len(optimizer.param_groups) > 1
         for index, group in enumerate(optimizer.param_groups):
             self._numbers.replace(group, f"{path}.param_groups[{index}]" if many else path)
+            words = f"{path} has the same parameter group {index}"
+            self.guards.append(
+                Guard(words, f"{{0}}[{index}] is {{1}}", (optimizer.param_groups, group))
+            )
         for parameter, state in optimizer.state.items():
             name = self._paths.get(id(parameter), "tensor")
             where = f"{path}.state[{name}]"
-            self._numbers.replace(state, where)
+            objects = optimizer, parameter, state
+            self.guards.append(Guard(f"{where} is the same", "{0}.state[{1}] is {2}", objects))
             for key, value in state.items():
                 if isinstance(value, Tensor):
+                    words = f"{where}.{key} is the same"
+                    self.guards.append(Guard(words, "{0}[{1}] is {2}", (state, key, value)))
                     self._captures.take(value, "state", f"{where}.{key}")
+            self._numbers.replace(state, where)
 
     def lacks_state(self) -> bool:
         """Whether an optimiser has parameters without any state."""

@@ -315,8 +315,6 @@ class Recorder:
                 got={"tensor": symbol},
                 fix="x.clone() before the change, or before the reshape",
             )
-        if storage.value is None:
-            self.input(storage)
         part, new = symbol, value
         while part.base is not None and part.view is not None:
             new = self._with_part(part, new)

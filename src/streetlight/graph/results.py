@@ -8,7 +8,7 @@ from streetlight.errors import TraceError
 from streetlight.graph.capture import Captures, Taken
 from streetlight.graph.recorder import Recorder
 from streetlight.graph.symbol import Symbol
-from streetlight.graph.traced import Leaf, Output
+from streetlight.graph.traced import Leaf, Output, View
 from streetlight.graph.tree import rebuild
 from streetlight.tensor import Tensor
 
@@ -20,30 +20,43 @@ class Results:
         self._recorder, self._captures = recorder, captures
         self._leaves = {id(leaf): i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)}
         self._numbered: dict[int, Output] = {}
+        self._owners: dict[int, Any] = {}  # tensors of the result, by the id of their storage
         self._kept: list[Any] = []  # so that no id is used twice
 
     def of(self, result: Any) -> Any:
-        """The result with Output and Leaf in place of tensors."""
+        """The result with Output, Leaf and View in place of tensors."""
+        rebuild(result, self._note_owner)
         return rebuild(result, self._stand_in)
+
+    def _note_owner(self, value: Any) -> None:
+        """Note the first tensor of the result that holds all of a memory."""
+        if isinstance(value, Tensor) and type(value._data) is Symbol and value._data.base is None:
+            self._owners.setdefault(id(value._data.storage), value)
 
     def _stand_in(self, value: Any) -> Any:
         if not isinstance(value, Tensor):
             return value
         if id(value) in self._leaves:
             return Leaf(self._leaves[id(value)])
-        if type(value._data) is Symbol and self._is_state(value._data):
-            if any(taken.tensor() is value for taken in self._captures.taken):
-                return value  # the very tensor, as eager code hands it back
-            raise TraceError(
-                "the function returns a view of memory that it keeps, as state",
-                got={"result": value},
-                fix="return x.clone()",
-            )
+        if any(taken.tensor() is value for taken in self._captures.taken):
+            holder = value._data.storage.origin.holder
+            if holder is value:  # the very tensor, as eager code hands it back
+                return value
+        if type(value._data) is Symbol and value._node is None:
+            base = self._base_of(value)
+            if base is not None:
+                return View(base, _steps(value._data))
         return self.output(value)
 
-    def _is_state(self, symbol: Symbol) -> bool:
-        origin = symbol.storage.origin
-        return origin is not None and isinstance(origin.holder, Tensor) and origin.leaf is None
+    def _base_of(self, tensor: Any) -> Any:
+        """What stands for the memory that a tensor looks at, if something outside knows it."""
+        storage = tensor._data.storage
+        owner, origin = self._owners.get(id(storage)), storage.origin
+        if origin is not None and origin.leaf is not None and not origin.number:
+            return Leaf(origin.leaf)
+        if origin is not None and isinstance(origin.holder, Tensor):
+            return origin.holder
+        return None if owner is None or owner is tensor else self.output(owner)
 
     def output(self, tensor: Any) -> Output:
         """The output for a tensor."""
@@ -87,3 +100,13 @@ class Results:
                 f"the function changes requires_grad of {taken.path}",
                 fix="change it between the calls, outside of the function",
             )
+
+
+def _steps(symbol: Symbol) -> tuple[Any, ...]:
+    """The view operations that lead from all of the memory to a symbol."""
+    steps: list[Any] = []
+    at: Symbol | None = symbol
+    while at is not None and at.view is not None:
+        steps.insert(0, at.view)
+        at = at.base
+    return tuple(steps)

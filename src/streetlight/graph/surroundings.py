@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 import types
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+import numpy as np
 
 from streetlight.graph.graph import Kind
 from streetlight.graph.source import is_inside
@@ -33,6 +36,7 @@ class Surroundings:
         tensors: by id: the tensor, its kind, and its path.
         modules: paths of modules, by id.
         optimizers: those that were found, with their paths.
+        arrays: NumPy arrays, by id, with their paths.
         guards: facts that the function may rely on.
 
     Args:
@@ -57,6 +61,7 @@ class Surroundings:
         self.tensors: dict[int, tuple[Tensor, Kind, str]] = {}
         self.modules: dict[int, tuple[Module, str]] = {}
         self.optimizers: dict[int, tuple[Optimizer, str]] = {}
+        self.arrays: dict[int, tuple[Any, str]] = {}
         self.guards: list[Guard] = []
         self._roots: list[str] = []
         self._seen: dict[int, Any] = {}
@@ -95,6 +100,8 @@ class Surroundings:
         self._seen[id(value)] = value
         if isinstance(value, Tensor):
             self._tensor(value, path, module)
+        elif isinstance(value, np.ndarray):
+            self.arrays[id(value)] = value, path
         elif isinstance(value, Module):
             self._module(value, path, module)
         elif isinstance(value, Optimizer):
@@ -118,6 +125,8 @@ class Surroundings:
         leaf = isinstance(tensor, Parameter) or tensor.requires_grad
         kind: Kind = "parameter" if leaf else "buffer" if module else "state"
         self.tensors[id(tensor)] = tensor, kind, path
+        for hook in tensor._hooks or ():
+            self._look(hook, f"{path}.hook", None, "")
 
     def _module(self, module: Module, path: str, above: str) -> None:
         if not above:
@@ -191,9 +200,11 @@ class Surroundings:
             self._look(wrapped, path, None, "")
         if not hasattr(value, "__dict__"):
             return
+        inside = is_inside(getattr(sys.modules.get(type(value).__module__), "__file__", "") or "")
         for name, part in list(vars(value).items()):
-            if name in self._names:
+            if inside or name in self._names:
                 self._look(part, f"{path}.{name}", (f"{{0}}.{name}", (value,)), "")
+        self._plain_attributes(value, path)
 
     def _class(self, kind: type) -> None:
         """Read the methods that the code names."""

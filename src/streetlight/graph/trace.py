@@ -19,14 +19,12 @@ from streetlight.graph.recorder import Recorder
 from streetlight.graph.results import Results
 from streetlight.graph.surroundings import Surroundings
 from streetlight.graph.symbol import here
+from streetlight.graph.traced import NotYet as NotYet
+from streetlight.graph.traced import OnlyEagerly as OnlyEagerly
 from streetlight.graph.traced import Traced
 from streetlight.ops.registry import context
 from streetlight.optim.optimizer import Optimizer
 from streetlight.random import listener
-
-
-class NotYet(Exception):  # noqa: N818
-    """The function makes state that later calls will find: only those can be traced."""
 
 
 def trace(fn: Callable[..., Any], *inputs: Any) -> Graph:
@@ -46,7 +44,10 @@ def trace(fn: Callable[..., Any], *inputs: Any) -> Graph:
     >>> [node.op.name for node in trace(lambda x: (x * 2).sum(), sl.ones(3)).nodes]
     ['mul', 'sum']
     """
-    return trace_call(fn, inputs, {}, settled=True).graph
+    try:
+        return trace_call(fn, inputs, {}, settled=True).graph
+    except OnlyEagerly as refused:
+        raise refused.__cause__ or refused from None
 
 
 def tracing() -> bool:
@@ -59,20 +60,26 @@ def trace_call(
 ) -> Traced:
     """Trace one call of a function; all state is as before when it returns.
 
+    The function runs twice: what differs then is no function of tensors (time, Python's random
+    numbers), and would be frozen.
+
     Args:
         settled: whether the function has just run eagerly because of a NotYet, so that any state
             that it makes should be there.
 
     Raises:
         NotYet: if state would be made, and the function is not `settled`.
+        OnlyEagerly: if tensors share memory that is changed.
         TraceError: if the function cannot be traced.
     """
     if context.tracing:
         raise TraceError("a trace cannot begin inside of another", fix="call the function itself")
     try:
-        return _Run(fn, args, kwargs).traced()
+        traced = _Run(fn, args, kwargs).traced()
+        ending.check_repeats(traced.graph, _Run(fn, args, kwargs).traced().graph)
+        return traced
     except NotYet as made:
-        if not settled:
+        if not settled or isinstance(made, OnlyEagerly):
             raise
         if isinstance(made.__cause__, StreetlightError):
             raise made.__cause__ from None
@@ -124,15 +131,17 @@ class _Run:
             raise NotYet(made)
         self.numbers.finish(changed, self.traced_call)
         changed.clear()
-        ending.close(self.traced_call, self.recorder, self.captures, grad_enabled)
-        self.traced_call.guards += [*self.around.guards, *self.numbers.guards()]
+        arrays = self.around.arrays
+        ending.close(self.traced_call, self.recorder, self.captures, arrays, grad_enabled)
+        self.traced_call.guards += self.around.guards
+        self.traced_call.guards += [*self.optimizers.guards, *self.numbers.guards()]
         ending.check_guards(self.traced_call.guards)
         return self.traced_call
 
     def _take_all(self) -> None:
         self.arguments.take(self.captures)
         for tensor, kind, path in self.around.tensors.values():
-            self.arguments.refuse_captured(tensor, path)
+            self.arguments.refuse_captured(tensor, path, self.captures)
             self.captures.take(tensor, kind, path)
         for optimizer, path in self.around.optimizers.values():
             self.optimizers.learn(optimizer, path)

@@ -6,7 +6,9 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from streetlight.autograd import no_grad
 from streetlight.graph.graph import Graph
+from streetlight.ops.registry import Op
 from streetlight.random import Generator
 from streetlight.tensor import Tensor
 
@@ -82,6 +84,35 @@ class Leaf:
     index: int
 
 
+@dataclass(frozen=True)
+class View:
+    """Stands in a traced result for a tensor that looks at the memory of another.
+
+    Attributes:
+        base: Output, Leaf, or a captured tensor.
+        steps: view operations with their attributes, one after the other.
+    """
+
+    base: Any
+    steps: tuple[tuple[Op, dict[str, Any]], ...]
+
+    def of(self, base: Tensor) -> Tensor:
+        """The view of what `base` stands for."""
+        seen = base.detach()
+        with no_grad():
+            for op, attributes in self.steps:
+                seen = op(seen, **attributes)
+        return seen
+
+
+class NotYet(Exception):  # noqa: N818
+    """The function makes state that later calls will find: only those can be traced."""
+
+
+class OnlyEagerly(NotYet):
+    """The call shares memory in a way that a graph cannot say: it can only run eagerly."""
+
+
 SPENT = "spent"  # a gradient that an optimiser of the same step used up: it is not kept
 
 
@@ -99,7 +130,7 @@ class Traced:
         generators: the random generators, in the graph's order.
         guards: what must still be so for the graph to hold. (Shapes, dtypes and requires_grad of
             argument leaves are in the arguments' key, see tree.py.)
-        result: what the function returned, with Output and Leaf in place of traced tensors.
+        result: what the function returned, with Output, Leaf and View in place of traced tensors.
         gradients: what `.grad` of captured leaves is to be afterwards: an Output, None or SPENT;
             a Leaf stands for the tensor of an argument.
         rebound: tensors whose `.data` was exchanged, and the output that they hold afterwards.
