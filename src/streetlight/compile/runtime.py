@@ -15,6 +15,7 @@ import numpy as np
 
 from streetlight.compile.blas import Blas, find
 from streetlight.compile.cache import load
+from streetlight.compile.toolchain import FLAGS
 
 FOLDER = Path(__file__).parent / "c"
 FILES = ("runtime.h", "threads.c", "gemm.c", "runtime.c", "python.c")
@@ -37,7 +38,7 @@ class Runtime:
     def __init__(self) -> None:
         header = f"#define SL_OBJECT_HEADER {object.__basicsize__}\n"
         text = header + "".join((FOLDER / name).read_text("utf-8") for name in FILES)
-        self._library = load(text)
+        self._library = load(text, (*FLAGS, "-O2"))
         self.services = self._address("sl_services")
         self._python = _python()
         self._library.sl_use_python(ctypes.byref(self._python))
