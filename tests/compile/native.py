@@ -19,7 +19,7 @@ F32 = np.dtype("float32")
 def step(body: str, before: str = "", **takes: Any) -> CSource:
     """A source whose step has this body; it takes nothing but what is said."""
     text = f"{before}\nstatic int64_t step(sl_call *call) {{\n{body}\nreturn 0;\n}}\n"
-    empty = {"str": "", "int": 0, "bool": True, "frozenset": frozenset(), "list": []}
+    empty = {"str": "", "int": 0, "bool": True, "frozenset": frozenset(), "list": [], "dict": {}}
     nothing = {field.name: empty[str(field.type).partition("[")[0]] for field in fields(CSource)}
     return CSource(**nothing | {"text": text} | takes)
 
