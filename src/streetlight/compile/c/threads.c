@@ -32,7 +32,8 @@ static atomic_int unfinished, asleep, leaving;
 static atomic_int busy; /* a region is being worked on, or the pool is being changed */
 static _Thread_local int inside; /* this thread is at work on a region */
 
-static int threads = 1, workers;
+static atomic_int threads = 1;
+static int workers;
 static pthread_t pool[MOST_THREADS];
 static pthread_mutex_t sleep_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t awakening = PTHREAD_COND_INITIALIZER;
@@ -119,12 +120,12 @@ static void dismiss(void) {
 }
 
 static void parallel(sl_task task, const void *context, int64_t count) {
-  int parts = count < threads ? (int)count : threads;
-  if (parts < 2 || inside || atomic_exchange(&busy, 1)) {
+  if (count < 2 || threads < 2 || inside || atomic_exchange(&busy, 1)) {
     if (count > 0) task(context, 0, count);
     return;
   }
   if (workers < threads - 1) hire();
+  int parts = count < threads ? (int)count : threads;
   region.task = task, region.context = context, region.count = count, region.parts = parts;
   unfinished = parts - 1;
   inside = 1;
@@ -146,17 +147,15 @@ static void seize_pool(void) {
 }
 
 /* A fork copies one thread alone: the workers leave before it, and come when they are needed. */
-static _Atomic int64_t forks;
 static void before_fork(void) { seize_pool(), dismiss(); }
 static void after_fork(void) { busy = 0; }
-static void after_fork_in_child(void) { forks++, busy = 0; }
 
 int sl_threads(void) { return threads; }
 
 void sl_set_threads(int count) {
   static int watching;
   seize_pool();
-  if (!watching) watching = !pthread_atfork(before_fork, after_fork, after_fork_in_child);
+  if (!watching) watching = !pthread_atfork(before_fork, after_fork, after_fork);
   dismiss();
   threads = count < 1 ? 1 : count > MOST_THREADS ? MOST_THREADS : count;
   busy = 0;
