@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from streetlight.compile.fuse import fuse
 from streetlight.compile.kernels import AddRows, Check, Kernel, Loop, Product, Special, Store
@@ -24,6 +25,7 @@ class CSource:
         text: kernels and `step`, without the headers.
         library: what matrix products share; it stands in front of the text.
         inputs: names of the tensor inputs, in the order of the buffers.
+        constants: the data of those inputs that never change, by name.
         outputs: shape and dtype of the tensor outputs; their buffers follow.
         numbers: names of the number inputs; updates are written back in place.
         number_outputs: how many numbers follow.
@@ -40,6 +42,7 @@ class CSource:
     text: str
     library: str
     inputs: list[str]
+    constants: dict[str, Any]
     outputs: list[tuple[Shape, DType]]
     numbers: list[str]
     number_outputs: int
@@ -64,6 +67,7 @@ def build(graph: Graph) -> CSource:
         text=writer.write(),
         library="\n".join(writer.library),
         inputs=[value.name for value in memory.inputs],
+        constants={g.value.name: g.data for g in graph.inputs if g.kind == "constant"},
         outputs=[(value.shape, value.dtype) for value in graph.outputs if not value.number],
         numbers=[given.value.name for given in graph.inputs if given.value.number],
         number_outputs=sum(value.number for value in graph.outputs),

@@ -30,7 +30,7 @@ class Names:
 
     def fresh(self, wanted: str) -> str:
         """Return an identifier that is not in use yet, as near to the wanted one as can be."""
-        stem = re.sub(r"\W+", "_", wanted).strip("_")
+        stem = re.sub(r"\W+", "_", wanted, flags=re.ASCII).strip("_")
         stem = f"_{stem}" if not stem or stem[0].isdigit() else stem
         more = (f"{stem}_{number}" for number in itertools.count(2))
         tried = itertools.chain([stem, f"{stem}_"], more)
