@@ -16,7 +16,7 @@ from streetlight.dtypes import DType
 from streetlight.graph.graph import Node
 
 LONG_ROW = 1024  # from so many elements on, float32 is summed up as double
-SHORTEST_ROW = 4  # that is worth adding to the result as a whole
+SHORTEST_ROW = 4  # that is worth working into the result as a whole
 
 
 def total_type(dtype: DType, count: int) -> str:
@@ -79,13 +79,26 @@ class Reduction:
         """The loops over what is kept."""
         return loops(self.kept.shape, lambda *i: body(i))
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether the last dimension is kept, so that whole rows can be worked into the result."""
+        wide_enough = (1, *self.kept.shape)[-1] >= SHORTEST_ROW
+        return wide_enough and self.kept.strides[-1] == 1
+
+    def by_rows(self, line: Callable[[str, str], str]) -> Lines:
+        """The other way round: `line(result, element)` in loops over rows, then along them."""
+
+        def row(*gone: str) -> Lines:
+            return self.each(lambda i: [line(self.output.at(*i), self.element(i, gone))])
+
+        return loops(self.gone.shape, row, "k")
+
 
 def total(node: Node, inputs: Sequence[Any], output: Array, number: object) -> Lines:
     """Sums."""
     work = Reduction(node, inputs[0], output)
-    wide_enough = (1, *work.kept.shape)[-1] >= SHORTEST_ROW
-    if wide_enough and work.kept.strides[-1] == 1 and output.dtype.itemsize > 2:
-        return _rows_added(work)
+    if work.has_rows and output.dtype.itemsize > 2:
+        return [*filled(work.output, 0), *work.by_rows(lambda y, x: f"{y} += {x};")]
     kind = total_type(output.dtype, work.count)
 
     def one(kept: Sequence[str]) -> Lines:
@@ -96,15 +109,6 @@ def total(node: Node, inputs: Sequence[Any], output: Array, number: object) -> L
         ]
 
     return work.each(one)
-
-
-def _rows_added(work: Reduction) -> Lines:
-    """Whole rows are added to the result, where the last dimension is kept."""
-
-    def row(*gone: str) -> Lines:
-        return work.each(lambda i: [f"{work.output.at(*i)} += {work.element(i, gone)};"])
-
-    return [*filled(work.output, 0), *loops(work.gone.shape, row, "k")]
 
 
 def product(node: Node, inputs: Sequence[Any], output: Array, number: object) -> Lines:
@@ -125,20 +129,39 @@ def product(node: Node, inputs: Sequence[Any], output: Array, number: object) ->
 def extreme(node: Node, inputs: Sequence[Any], output: Array, number: object) -> Lines:
     """The largest or the smallest element; NaN if there is one."""
     work = Reduction(node, inputs[0], output)
-    kind, sign = total_type(output.dtype, 0), ">" if node.op.name == "amax" else "<"
-    wins = f"candidate {sign} winner || candidate != candidate"
+    largest = node.op.name == "amax"
+    if work.has_rows:
+        return _extreme_of_rows(work, ">" if largest else "<")
+    result = "has_nan ? NAN : winner" if output.dtype.kind == "f" else "winner"
+    return work.each(
+        lambda i: [*_find_winner(work, i, largest), f"{work.output.at(*i)} = {result};"]
+    )
 
-    def one(kept: Sequence[str]) -> Lines:
-        first = work.element(kept, ["0"] * len(work.gone.shape))
-        return [
-            f"{kind} winner = {first};",
-            *work.over(kept, lambda x: [
-                f"const {kind} candidate = {x};", f"winner = {wins} ? candidate : winner;",
-            ]),
-            f"{work.output.at(*kept)} = winner;",
-        ]  # fmt: skip
 
-    return work.each(one)
+def _extreme_of_rows(work: Reduction, sign: str) -> Lines:
+    first = ["0"] * len(work.gone.shape)
+    return [
+        *work.each(lambda i: [f"{work.output.at(*i)} = {work.element(i, first)};"]),
+        *work.by_rows(lambda y, x: f"{y} = {x} {sign} {y} || {x} != {x} ? {x} : {y};"),
+    ]
+
+
+def _find_winner(work: Reduction, kept: Sequence[str], largest: bool) -> Lines:
+    """Set `winner` to the extreme of what is a number, and `has_nan`."""
+    kind, sign = total_type(work.x.dtype, 0), ">" if largest else "<"
+    first = work.element(kept, ["0"] * len(work.gone.shape))
+
+    def one(x: str) -> Lines:
+        lines = [f"winner = {x} {sign} winner ? {x} : winner;", f"has_nan |= {x} != {x};"]
+        return lines if work.x.dtype.kind == "f" else lines[:1]
+
+    if work.x.dtype.kind != "f":
+        return [f"{kind} winner = {first};", *work.over(kept, one)]
+    return [
+        f"{kind} winner = {'-' if largest else ''}INFINITY;",
+        "int has_nan = 0;",
+        *work.over(kept, one, f"{'max' if largest else 'min'}:winner) reduction(|:has_nan"),
+    ]
 
 
 def logsumexp(node: Node, inputs: Sequence[Any], output: Array, number: object) -> Lines:
@@ -164,21 +187,18 @@ def logsumexp(node: Node, inputs: Sequence[Any], output: Array, number: object) 
 def argument(node: Node, inputs: Sequence[Any], output: Array, number: object) -> Lines:
     """Where the first largest or smallest element is; where the first NaN is if there is one."""
     work = Reduction(node, inputs[0], output)
-    kind, sign = total_type(work.x.dtype, 0), ">" if node.op.name == "argmax" else "<"
-    index = "k0" if work.gone.shape else "0"
-    wins = f"candidate {sign} winner || (candidate != candidate && winner == winner)"
 
     def one(kept: Sequence[str]) -> Lines:
-        first = work.element(kept, ["0"] * len(work.gone.shape))
+        x = work.element(kept, ["place0"] * len(work.gone.shape))
+        found = f"{x} == winner"
+        if work.x.dtype.kind == "f":
+            found = f"(has_nan ? {x} != {x} : {found})"
         return [
+            *_find_winner(work, kept, node.op.name == "argmax"),
             "int64_t place0 = 0;",
-            f"{kind} winner = {first};",
-            *work.over(kept, lambda x: [
-                f"const {kind} candidate = {x};",
-                f"if ({wins}) {{", "winner = candidate;", f"place0 = {index};", "}",
-            ]),
+            f"while (!({found})) place0++;",
             f"{work.output.at(*kept)} = place0;",
-        ]  # fmt: skip
+        ]
 
     return work.each(one)
 

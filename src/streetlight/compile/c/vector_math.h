@@ -106,7 +106,7 @@ static inline float tanh_f32(float x) {
   return x != x ? x : f32_of_bits(y | sign);
 }
 
-/* erf x, within 2 ulp: x times a polynomial in x^2 below 0.9, 1 - e^p(x) above. */
+/* erf x, within 3 ulp: x times a polynomial in x^2 below 0.9, 1 - e^p(x) above. */
 static inline float erf_f32(float x) {
   uint32_t sign = bits_of_f32(x) & 0x80000000u;
   uint32_t magnitude = bits_of_f32(x) ^ sign;
@@ -154,7 +154,7 @@ static inline float log_normal_f32(float x, float down) {
   return e * 0x1.62e430p-1f + (f + y);
 }
 
-/* ln x, within 1 ulp; NaN below zero. */
+/* ln x, within 2 ulp; NaN below zero. */
 static inline float log_f32(float x) {
   int small = x < 0x1p-126f;
   float y = log_normal_f32(small ? x * 0x1p25f : x, small ? 25.0f : 0.0f);
