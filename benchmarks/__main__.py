@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from statistics import geometric_mean, median
-from time import sleep
 from typing import Any
 
 from benchmarks import command_line, processes
@@ -24,33 +23,13 @@ from benchmarks.workloads import FRAMEWORKS, OWN, PEERS, find
 
 REFERENCE = "pytorch"  # the ratios in the table are against this one
 BAR, MEAN_BAR = 1.5, 4.0  # times as fast as the fastest peer: each workload, their geometric mean
-PAUSE = 0.3  # seconds between two rounds, for spinning threads of the last one to go to sleep
 ROW = "{:<12} {:<14} {:>11} {:>8} {:>9} {:>9}"
 LAST_ROW = "{:<12} {:>11} {:>11} {:>8}  {}"
 
 
-class Worker:
-    """A process that runs one workload in one framework, asked for one round at a time."""
-
-    def __init__(self, workload: str, framework: str) -> None:
-        self.process = processes.start("worker", workload, framework)
-        self.facts = processes.answer(self.process)
-        self.rounds: list[float] = []
-
-    def round(self, seconds: float) -> None:
-        """Let the process train for about so many seconds and keep its figure."""
-        sleep(PAUSE)
-        print(seconds, file=self.process.stdin, flush=True)
-        self.rounds.append(processes.answer(self.process))
-
-    def stop(self) -> None:
-        """End the process and wait for it."""
-        self.process.communicate()
-
-
 def measure(workload: str, frameworks: list[str], rounds: int, seconds: float) -> dict[str, Any]:
     """Run one workload in all frameworks, alternating, and return the figures by framework."""
-    workers = {name: Worker(workload, name) for name in frameworks}
+    workers = {name: processes.Worker(workload, name) for name in frameworks}
     for _ in range(rounds):
         for worker in workers.values():
             worker.round(seconds)
@@ -60,7 +39,7 @@ def measure(workload: str, frameworks: list[str], rounds: int, seconds: float) -
     return {name: figures(worker, reference) for name, worker in workers.items()}
 
 
-def figures(worker: Worker, reference: list[float] | None) -> dict[str, Any]:
+def figures(worker: processes.Worker, reference: list[float] | None) -> dict[str, Any]:
     """Sum the rounds of one worker up."""
     middle = median(worker.rounds)
     result = {"median_us": middle, "spread": (max(worker.rounds) - min(worker.rounds)) / middle}

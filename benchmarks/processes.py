@@ -12,13 +12,14 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
-from time import strftime
+from time import sleep, strftime
 from typing import Any
 
 from benchmarks.workloads import FRAMEWORKS
 
 ROOT = Path(__file__).parent.parent
 THREADS = 2
+PAUSE = 0.3  # seconds between two rounds, for spinning threads of the last one to go to sleep
 BUSY = 0.5  # load of other processes from which on a figure says little
 LIBRARIES = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
 
@@ -52,6 +53,25 @@ def ask(module: str, workload: str, framework: str, **settings: str) -> Any:
     result = answer(process)
     process.communicate()
     return result
+
+
+class Worker:
+    """A process that runs one workload in one framework, asked for one round at a time."""
+
+    def __init__(self, workload: str, framework: str) -> None:
+        self.process = start("worker", workload, framework)
+        self.facts = answer(self.process)
+        self.rounds: list[float] = []
+
+    def round(self, seconds: float) -> None:
+        """Let the process train for about so many seconds and keep its figure."""
+        sleep(PAUSE)
+        print(seconds, file=self.process.stdin, flush=True)
+        self.rounds.append(answer(self.process))
+
+    def stop(self) -> None:
+        """End the process and wait for it."""
+        self.process.communicate()
 
 
 def limit_threads(framework: str) -> None:
