@@ -115,7 +115,7 @@ def prepare(experiment: Experiment, seed: int) -> Trainer:
     for weight, reach in zip(model.parameters(), (experiment.reach, 0.1), strict=True):
         nn.init.uniform_(weight, -reach, reach)
     optimizer = optim.SGD(model.parameters(), lr=experiment.rate)
-    return Trainer(model, optimizer, experiment.loss, ["accuracy"])
+    return Trainer(model, optimizer, experiment.loss, ["accuracy"], compile="auto")
 
 
 def _learn(

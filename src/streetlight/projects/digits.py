@@ -42,6 +42,8 @@ def train_digits(options: RunOptions) -> Judgement:
     model = NETWORK.build()
     optimizer = optim.Adam(model.parameters(), lr=PEAK_RATE)
     schedule = optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, epochs * len(loader))
-    trainer = Trainer(model, optimizer, nn.CrossEntropyLoss(), ["accuracy"], schedule)
+    trainer = Trainer(
+        model, optimizer, nn.CrossEntropyLoss(), ["accuracy"], schedule, compile="auto"
+    )
     kept = learn(run, trainer, loader, DataLoader(watched, WATCHED), NETWORK.metadata(), options)
     return images.finish(run, trainer, kept, NETWORK, test, options)

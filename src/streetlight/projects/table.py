@@ -135,6 +135,7 @@ def train_table(file: Path, target: str, options: RunOptions) -> RunFolder:
         optim.AdamW(model.parameters(), lr=3e-3, weight_decay=1e-2),
         nn.CrossEntropyLoss() if classes else nn.MSELoss(),
         metrics=["accuracy" if classes else "r2"],
+        compile="auto",
     )
     kept = learn(
         run,

@@ -9,7 +9,6 @@ from itertools import islice
 from typing import Any
 
 from streetlight.nn.module import Module
-from streetlight.nn.utils import clip_grad_norm_
 from streetlight.optim.optimizer import Optimizer
 from streetlight.tensor import Tensor
 from streetlight.train import checkpoint
@@ -20,6 +19,7 @@ from streetlight.train.history import History
 from streetlight.train.interrupt import interrupts
 from streetlight.train.running import Best, Metric, Running
 from streetlight.train.schedule import Schedule
+from streetlight.train.steps import Compile, Halves, Steps
 
 
 class Loop:
@@ -34,10 +34,12 @@ class Loop:
         schedule: Schedule,
         clip_norm: float | None,
         accumulate: int,
+        compile: Compile,
     ) -> None:
         self.model, self.optimizer, self.loss = model, optimizer, loss
         self.metrics, self.running = metrics, Running(metrics)
         self.schedule, self.clip_norm, self.accumulate = schedule, clip_norm, accumulate
+        self.steps = Steps(Halves(model, optimizer, loss, clip_norm), compile, self.say)
         self.begin((), None, 0, ())
 
     def begin(
@@ -57,6 +59,9 @@ class Loop:
         self.epoch_start: list[Tensor] = []  # random states
         self.running.reset()
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+
+    def say(self, line: str) -> None:
+        """Tell the user something in one line; a loop alone is silent."""
 
     def run(self, resumed: bool) -> None:
         """Train from where the run stands to its end, or to Ctrl-C."""
@@ -120,28 +125,22 @@ class Loop:
 
     def _train_batch(self, batch: tuple[Tensor, ...]) -> None:
         """Loss, gradients, and, where it is time, an update."""
-        outputs = self.model(*batch[:-1])
-        loss = self.loss(outputs, batch[-1])
+        done = self.batch % self.accumulate
+        group = min(self.accumulate, self.batches - self.batch + done)
+        loss, outputs = self.steps.gradients(batch, done == 0, group)
         value = loss.item()
         if not math.isfinite(value):
             raise explain_loss(self, batch, value, self.place())
-        done = self.batch % self.accumulate
-        if done == 0:
-            self.optimizer.zero_grad()
-        group = min(self.accumulate, self.batches - self.batch + done)
-        (loss / group if group > 1 else loss).backward()
         if done + 1 == group:
-            self._update()
+            self._update(batch)
         self.batch += 1
         self.running.update(value, outputs, batch[-1])
         self.call("on_batch_end")
 
-    def _update(self) -> None:
+    def _update(self, batch: tuple[Tensor, ...]) -> None:
         if not gradients_are_finite(self.parameters):
             raise explain_gradients(self)
-        if self.clip_norm is not None:
-            clip_grad_norm_(self.parameters, self.clip_norm)
-        self.optimizer.step()
+        self.steps.update(batch)
         self.step += 1
         self.schedule.step_end()
 

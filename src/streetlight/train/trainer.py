@@ -22,6 +22,7 @@ from streetlight.train.metrics import find_metric
 from streetlight.train.progress import Progress
 from streetlight.train.running import Metric, unknown_name
 from streetlight.train.schedule import Schedule
+from streetlight.train.steps import Compile
 
 
 class Trainer(Loop):
@@ -41,9 +42,13 @@ class Trainer(Loop):
         scheduler_step: when the scheduler steps: after each "epoch", or after each "batch" (each
             step of the optimiser). None is "batch" for `OneCycleLR`, "epoch" for all others.
             `ReduceLROnPlateau` is given the validation loss, without validation the loss.
+        compile: whether gradients and update run as native code, see `sl.compile`. "auto" does so
+            where there is a C compiler and the model can be traced, and says in a line if not.
 
     Raises:
-        ArgumentError: clip_norm is not positive, accumulate less than 1, scheduler_step unknown.
+        ArgumentError: clip_norm is not positive, accumulate less than 1, scheduler_step or
+            compile unknown.
+        CompileError, TraceError: with compile=True, if the model cannot be compiled (when fitting).
         UnknownNameError: there is no metric of that name.
 
     Attributes:
@@ -73,9 +78,12 @@ class Trainer(Loop):
         clip_norm: float | None = None,
         accumulate: int = 1,
         scheduler_step: Literal["epoch", "batch"] | None = None,
+        compile: Compile = False,
     ) -> None:
         if clip_norm is not None and not clip_norm > 0:
             raise _wrong("clip_norm", clip_norm, "a number above 0, or None")
+        if compile not in (True, False, "auto"):
+            raise _wrong("compile", compile, 'True, False or "auto"')
         if scheduler_step not in (None, "epoch", "batch"):
             raise _wrong("scheduler_step", scheduler_step, '"epoch", "batch" or None')
         super().__init__(
@@ -86,6 +94,7 @@ class Trainer(Loop):
             Schedule(scheduler, scheduler_step),
             clip_norm,
             at_least_one("Trainer", "accumulate", accumulate),
+            compile,
         )
 
     def fit(
@@ -123,6 +132,7 @@ class Trainer(Loop):
         if validation is not None:
             check_loader("validation", validation)
         at_least_one("fit", "epochs", epochs)
+        self.quiet = quiet
         shown = [] if quiet else [Progress()]
         self.begin(loader, validation, epochs, [*callbacks, *shown])
         if resume is not None:
@@ -135,6 +145,11 @@ class Trainer(Loop):
             self.call("on_error")
             raise
         return self.history
+
+    def say(self, line: str) -> None:
+        """Print a line, unless the run is a quiet one."""
+        if not self.quiet:
+            print(line, flush=True)
 
     def watch(self, monitor: str) -> None:
         """Judge epochs by the column `monitor` of the history from now on.
