@@ -42,10 +42,12 @@ def simplify(graph: Graph) -> Graph:
     Each walk applies all its rules to each node, and joins equal nodes. What one makes possible
     the next one finds: sums over time, then products over time, then tables.
     """
-    simplified, last = dead(graph), None
+    simplified, finished = dead(graph), None
     for rules in WALKS:
-        if rules is not last:  # the same rules again would find nothing
-            before, simplified = simplified, dead(rewrite(simplified, rules))
-            last = rules if simplified is before else None
+        if rules is not finished:
+            before = simplified
+            simplified = rewrite(before, rules)
+            finished = rules if simplified is before else None
+            simplified = simplified if finished else dead(simplified)
     verify(simplified)
     return simplified

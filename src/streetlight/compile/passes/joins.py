@@ -1,7 +1,7 @@
 """Makes one large matrix product out of many small ones that share their right operand.
 
 Input: a graph. Output: the same, where the products of slices of a tensor are slices of its
-product, and products that are joined by `cat` are the product of what is joined.
+product, and layers that are joined by `cat` are the layer of what is joined.
 Invariant: not more is multiplied than before.
 
 Example, for x of shape (32, 16, 512),
@@ -17,14 +17,18 @@ becomes
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from streetlight.compile.passes.products import rows_of
 from streetlight.compile.passes.regions import Region, Span, index_of, is_whole, region
 from streetlight.compile.passes.rewrite import Rewriter, Rules, rewrite
 from streetlight.compile.passes.views import permuted, reshaped
-from streetlight.graph.graph import Graph, Node, Value
+from streetlight.graph.graph import Graph, Node, Operand, Value
 from streetlight.ops.linalg import _matmul
 from streetlight.ops.movement import _cat, _reshape, _slice
+from streetlight.ops.registry import Elementwise
 
+LONGEST = 8  # operations between a product and a cat that are looked through
 WORTH_A_COPY = 16  # columns of a product that make up for copying its left operand
 
 
@@ -75,39 +79,73 @@ def _product_of_slice(w: Rewriter, node: Node) -> Value | None:
     return reshaped(w, w.make(_slice, whole, index=places), node.output.shape)
 
 
+class _Layer(NamedTuple):
+    """A product, and the arithmetic with vectors and numbers that was done to it.
+
+    Attributes:
+        product: of two matrices.
+        links: from the last operation to the first, each with the place of what it is done to.
+    """
+
+    product: Node
+    links: tuple[tuple[Node, int], ...]
+
+    def does(self) -> tuple[object, ...]:
+        """What two layers that differ in nothing but their input have in common."""
+        others = [(node.op, place, _others(node, place)) for node, place in self.links]
+        return self.product.values[1], *others
+
+
+def _others(node: Node, place: int) -> tuple[Operand, ...]:
+    return (*node.inputs[:place], *node.inputs[place + 1 :])
+
+
+def _layer(w: Rewriter, part: Value) -> _Layer | None:
+    """The layer that a part is the result of, as it is or in another shape."""
+    reshape = w.maker(part, _reshape)
+    x = reshape.values[0] if reshape and w.single(part) else part
+    links: list[tuple[Node, int]] = []
+    while w.single(x) and x.ndim == 2 and x.shape[-1] == part.shape[-1] and len(links) < LONGEST:
+        node = w.makers.get(x)
+        if node is None or node.op is _matmul:
+            return _Layer(node, tuple(links)) if node else None
+        place = _only_matrix(node) if isinstance(node.op, Elementwise) else None
+        if place is None:
+            return None
+        links.append((node, place))
+        x = node.values[0] if place == 0 else node.values[-1]
+    return None
+
+
+def _only_matrix(node: Node) -> int | None:
+    """The place of the only operand that is no vector or number, and has the result's shape."""
+    places = [i for i, x in enumerate(node.inputs) if isinstance(x, Value) and x.ndim > 1]
+    if len(places) != 1 or len(node.inputs) > 2:
+        return None
+    x = node.inputs[places[0]]
+    return places[0] if isinstance(x, Value) and x.shape == node.output.shape else None
+
+
 def _cat_of_products(w: Rewriter, node: Node) -> Value | None:
-    """Products that lie side by side are the product of what lies below each other."""
+    """Layers that lie side by side are one layer of what lies below each other."""
     dim, parts, shape = node.attributes["dim"], node.values, node.output.shape
     if len(parts) < 2 or (dim and len({x.shape for x in parts}) > 1):
         return None
-    found = [_product(w, part) for part in parts]
-    products = [product for product in found if product]
-    right = products[0].values[1] if products else None
-    if (
-        right is None
-        or len(products) < len(parts)
-        or any(p.values[1] is not right for p in products)
-    ):
+    layers = [layer for layer in [_layer(w, part) for part in parts] if layer]
+    if len(layers) < len(parts) or any(x.does() != layers[0].does() for x in layers):
         return None
-    lefts = [product.values[0] for product in products]
+    right, lefts = layers[0].product.values[1], [layer.product.values[0] for layer in layers]
     if right.shape[1] < WORTH_A_COPY and not all(x in w.makers for x in lefts):
         return None
     rows = w.make(_cat, *lefts, dim=0, sizes=tuple([x.shape[0] for x in lefts]))
     joint = w.make(_matmul, rows, right)
+    for link, place in reversed(layers[0].links):
+        others = _others(link, place)
+        joint = w.make(link.op, *others[:place], joint, *others[place:], **link.attributes)
     if dim:
         joint = reshaped(w, joint, (len(parts), *parts[0].shape))
         joint = permuted(w, joint, (*range(1, dim + 1), 0, *range(dim + 1, joint.ndim)))
     return reshaped(w, joint, shape)
-
-
-def _product(w: Rewriter, part: Value) -> Node | None:
-    """The product of two matrices that a part is, as it is or in another shape."""
-    reshape = w.maker(part, _reshape)
-    inner = reshape.values[0] if reshape else part
-    node = w.maker(inner, _matmul)
-    if node is None or not w.single(part) or not w.single(inner):
-        return None
-    return node if inner.ndim == 2 and inner.shape[-1] == part.shape[-1] else None
 
 
 RULES: Rules = {_matmul: [_product_of_slice], _cat: [_cat_of_products]}

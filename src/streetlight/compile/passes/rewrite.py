@@ -45,6 +45,7 @@ class Rewriter:
         self.changed = False
         self._now: dict[Value, Value] = {}  # old value: what stands for it
         self._origin: dict[Value, Value] = {}  # new value: the old one that it stands for
+        self._reads: dict[Value, int] = {}  # made by a rule: how many nodes of rules read it
         self._found: dict[Hashable, Value] = {}  # what nodes do: the value of the first that does
         self._surveys: dict[Any, Any] = {}
         self._uniform: dict[Value, bool | int | float | None] = {}
@@ -68,7 +69,8 @@ class Rewriter:
 
     def single(self, value: Value) -> bool:
         """Whether at most one node reads a value, so that it may vanish into it."""
-        return len(self.readers(value)) <= 1 and not self.is_result(value)
+        between = 0 if value in self._origin else self._reads.get(value, 0)
+        return len(self.readers(value)) + between <= 1 and not self.is_result(value)
 
     def is_result(self, value: Value) -> bool:
         """Whether a value is an output or an update."""
@@ -120,6 +122,7 @@ class Rewriter:
         shape, dtype = infer(op, inputs, attributes)
         like = self._like
         output = Value(self._fresh(op.name), shape, dtype, like.output.device)
+        self._reads[output] = 0
         node = Node(op, inputs, attributes, output, like.source, like.module, like.gradient_of)
         return self.emit(node)
 
@@ -145,6 +148,10 @@ class Rewriter:
                 return first
         self.nodes.append(node)
         self.makers[node.output] = node
+        if node.output in self._reads:
+            for x in node.inputs:
+                if x in self._reads:
+                    self._reads[x] += 1
         return node.output
 
     def run(self) -> Graph:
