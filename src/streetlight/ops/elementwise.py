@@ -120,7 +120,8 @@ _OTHER_SIGN = "(fmod({0}, {1}) != 0 && (fmod({0}, {1}) < 0) != ({1} < 0))"
 
 @binary(
     algebra="⌊{0} / {1}⌋", samples=pairs(0.5, 3.0), error_samples=misfits("floor_divide"),
-    c="({1} == 0 ? {0} / {1} : rint(({0} - fmod({0}, {1})) / {1}) - " + _OTHER_SIGN + ")",
+    c="copysign({1} == 0 ? {0} / {1} : rint(({0} - fmod({0}, {1})) / {1}) - " + _OTHER_SIGN
+    + ", {0} / {1})",
 )  # fmt: skip
 def floor_divide(xp: XP, x: Array, y: Array) -> Array:
     """Quotient rounded down; it has no gradient. Integers cannot be divided by zero."""
@@ -130,7 +131,8 @@ def floor_divide(xp: XP, x: Array, y: Array) -> Array:
 
 @binary(
     vjp=[lambda g, out, x, y: g, lambda g, out, x, y: -g * floor_divide(x, y)], saves="|x y",
-    algebra="{0} mod {1}", c="(fmod({0}, {1}) + (" + _OTHER_SIGN + " ? {1} : 0))", onnx="Mod",
+    algebra="{0} mod {1}", onnx="Mod",
+    c="copysign(fmod({0}, {1}) + (" + _OTHER_SIGN + " ? {1} : 0), {1})",
     samples=pairs(0.7, 3.1), error_samples=misfits("remainder"),
 )  # fmt: skip
 def remainder(xp: XP, x: Array, y: Array) -> Array:
@@ -258,7 +260,7 @@ _ZEROS = {np.dtype(kind): np.zeros((), kind) for kind in ("float16", "float32", 
 
 
 @unary(vjp=[lambda g, out, x: where(out <= 0, 0.0, g)], saves="out", algebra="relu({0})",
-       c="({0} < 0 ? 0 : {0})", onnx="Relu", samples=within(-2, 3))  # fmt: skip
+       c="({0} <= 0 ? 0 : {0})", onnx="Relu", samples=within(-2, 3))  # fmt: skip
 def relu(xp: XP, x: Array) -> Array:
     """Rectifier, max(x, 0); its slope at 0 is taken as 0."""
     zero = _ZEROS.get(x.dtype) if xp is np else None
