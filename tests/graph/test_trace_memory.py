@@ -10,6 +10,7 @@ import pytest
 from tests.graph.tracing import agree, run, same, traced_or_run
 
 import streetlight as sl
+import streetlight.nn.functional as F
 from streetlight.errors import InPlaceError, TraceError
 from streetlight.graph import trace, verify
 from streetlight.graph.trace import OnlyEagerly, trace_call
@@ -263,3 +264,22 @@ def test_non_contiguous_state() -> None:
     before = turned.clone()
     (traced,) = agree(lambda: (turned.copy_(before), build())[1], [(sl.ones(3, 4),)] * 2)
     verify(traced.graph)
+
+
+def test_chosen_rows_are_checked_when_they_are_known() -> None:
+    def fn(x: Any, rows: Any) -> Any:
+        return x.index_select(0, rows), F.embedding(rows, x), x.gather(0, rows.unsqueeze(-1))
+
+    x, rows = sl.randn(3, 2), sl.tensor([2, 0])
+    traced = trace_call(fn, (x, rows), {})
+    same(fn(x, rows), run(traced, (x, rows)))
+    for wrong in (3, -1):
+        for choose in (
+            lambda x, rows: x.index_select(0, rows),
+            lambda x, rows: F.embedding(rows, x),
+            lambda x, rows: x.gather(0, rows.unsqueeze(-1)),
+            lambda x, rows: x.scatter_add(0, rows.unsqueeze(-1), x[:2, :1]),
+        ):
+            traced = trace_call(choose, (x, rows), {})
+            with pytest.raises(IndexError):
+                run(traced, (x, sl.tensor([0, wrong])))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -252,12 +254,17 @@ def test_a_gradient_that_was_used_up_says_so() -> None:
         lambda: weight.grad.add_(1),
         lambda: print(weight.grad),
         lambda: (weight * 3).sum().backward(),
-        lambda: weight.grad.clone(),
+        lambda: weight.grad.clone() * 2,
         lambda: weight.grad.numpy().sum(),
         lambda: trace_call(lambda: (weight * 3).sum().backward(), (), {}),
     ):
         with pytest.raises(TraceError, match="used up inside of a compiled step"):
             use()
+    for twin in (copy.deepcopy(weight), pickle.loads(pickle.dumps(weight))):
+        assert twin.tolist() == [0.0, 0.0]
+        with pytest.raises(TraceError, match="used up inside of a compiled step"):
+            twin.grad.tolist()
+    assert weight.grad.double().dtype == sl.float64
     optimizer.zero_grad()
     (weight * 2).sum().backward()
     assert weight.grad.tolist() == [2.0, 2.0]
@@ -330,6 +337,46 @@ def test_data_that_is_set_inside() -> None:
     assert weight.tolist() == [1.0] * 3
     run(traced, (sl.ones(3),))
     assert weight.tolist() == [3.0] * 3
+
+
+CHANGES = {
+    "loaded": lambda model, optimizer: optimizer.load_state_dict(
+        copy.deepcopy(optimizer.state_dict())
+    ),
+    "forgotten": lambda model, optimizer: optimizer.state.clear(),
+    "exchanged": lambda model, optimizer: optimizer.state[model[0].weight].update(
+        exp_avg=sl.ones(5, 7)
+    ),
+    "hooked": lambda model, optimizer: model[0].weight.register_hook(lambda g: g * 2),
+    "hooked module": lambda model, optimizer: model[1].register_forward_hook(
+        lambda module, args, output: output * 2
+    ),
+    "nothing recorded": lambda model, optimizer: model[0].requires_grad_(False),
+    "doubled": lambda model, optimizer: model[0].weight.data.mul_(2.0),
+    "weights loaded": lambda model, optimizer: model.load_state_dict(
+        {name: value * 0.5 for name, value in model.state_dict().items()}
+    ),
+    "a new group": lambda model, optimizer: optimizer.add_param_group(
+        {"params": [sl.ones(2).requires_grad_()], "lr": 0.5}
+    ),
+    "options": lambda model, optimizer: optimizer.param_groups[0].update(
+        weight_decay=0.1, amsgrad=False, eps=1e-3
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_changes_between_the_calls_are_found(name: str) -> None:
+    def build() -> Any:
+        model = network()
+        optimizer = optim.Adam(model.parameters(), lr=0.01)
+        return training_step(model, optimizer), (model, optimizer)
+
+    def between(state: Any, index: int) -> None:
+        if index == 3:
+            CHANGES[name](*state)
+
+    agree(build, batches(6), between)
 
 
 # ---- numbers and guards ----

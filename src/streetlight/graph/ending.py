@@ -182,27 +182,24 @@ def _check_leaks(recorder: Recorder) -> None:
 
 def check_repeats(first: Graph, second: Graph) -> None:
     """Refuse a function that is another one when it runs again."""
-    for node, again in zip(first.nodes, second.nodes, strict=False):
+    if len(first.nodes) != len(second.nodes) or len(first.inputs) != len(second.inputs):
+        raise _not_the_same(None)
+    for node, again in zip(first.nodes, second.nodes, strict=True):
         if _facts(node) != _facts(again):
-            place = shown(node.source)
-            raise TraceError(
-                "the function does not do the same when it runs twice"
-                + (f", at {place}" if place else ""),
-                expected="a function of tensors and of fixed values",
-                fix="pass what changes (time, Python's or NumPy's random numbers) as an argument; "
-                "sl.rand and its like draw new numbers at every call",
-            )
-    constants = [
-        [given.data for given in graph.inputs if given.kind == "constant"]
-        for graph in (first, second)
-    ]
-    same = len(constants[0]) == len(constants[1]) and len(first.nodes) == len(second.nodes)
-    if not same or any(a.tobytes() != b.tobytes() for a, b in zip(*constants, strict=True)):
-        raise TraceError(
-            "the function makes other constants when it runs twice",
-            expected="a function of tensors and of fixed values",
-            fix="pass what changes (NumPy's random numbers) as an argument",
-        )
+            raise _not_the_same(node)
+    for given, found in zip(first.inputs, second.inputs, strict=True):
+        if given.data is not None and given.data.tobytes() != found.data.tobytes():
+            raise _not_the_same(next(iter(first.uses().get(given.value, [])), None))
+
+
+def _not_the_same(node: Node | None) -> TraceError:
+    place = shown(None if node is None else node.source)
+    return TraceError(
+        f"the function does not do the same when it runs twice{f', at {place}' if place else ''}",
+        expected="a function of tensors and of fixed values",
+        fix="pass what changes (time, random numbers of Python or NumPy) as an argument; "
+        "sl.rand and its like draw new numbers at every call",
+    )
 
 
 def _facts(node: Node) -> str:

@@ -20,6 +20,7 @@ ROW_BY_ROW = {
     "put", "assign", "unslice", "in_range", "uniform", "normal", "bernoulli",
 }  # fmt: skip
 INDEXED = {"pick": 1, "put": 2, "unpick": 1}  # where the index tensors begin
+REDUCTION = {"dims", "dim", "keepdim", "descending"}  # what an operation over dimensions takes
 _dtypes: dict[Any, Any] = {}
 
 
@@ -37,24 +38,30 @@ def result_type(
     if len(floats) > 1 and op.name in ("linear", "matmul"):
         op.refuse(inputs, attributes, TypeError("mixed dtypes"))
     shape, dtype = op.infer(*values, **attributes)
+    if len(values) == 1 and attributes.keys() <= REDUCTION:
+        dtype = _of_ones(op, inputs, values, attributes)
     return tuple(shape), dtype
 
 
 def _elementwise(op: Op, inputs: tuple[Any, ...], values: Any, attributes: dict[str, Any]) -> Any:
-    """The dtype that NumPy gives, by computing with ones."""
+    """The dtype that NumPy gives; numbers of Python decide it by their kind alone."""
     kinds = [
         v.dtype if isinstance(v, Value) else (type(v), v if type(v) is int else 0) for v in values
     ]
     key = (op, *kinds)
     found = _dtypes.get(key)
     if found is None:
-        ones = [np.ones(1, v.dtype) if isinstance(v, Value) else v for v in values]
-        try:
-            found = context.run(op.kernel, *ones, **attributes).dtype
-        except (ValueError, TypeError, OverflowError) as error:
-            op.refuse(inputs, attributes, error)
-        _dtypes[key] = found
+        found = _dtypes[key] = _of_ones(op, inputs, values, attributes)
     return found
+
+
+def _of_ones(op: Op, inputs: tuple[Any, ...], values: Any, attributes: dict[str, Any]) -> Any:
+    """The dtype of the result, by computing it for ones."""
+    ones = [np.ones((1,) * v.ndim, v.dtype) if isinstance(v, Value) else v for v in values]
+    try:
+        return context.run(op.kernel, *ones, **attributes).dtype
+    except (ValueError, TypeError, OverflowError) as error:
+        op.refuse(inputs, attributes, error)
 
 
 def _indexed(op: Op, values: Sequence[Any], attributes: dict[str, Any]) -> Shape:

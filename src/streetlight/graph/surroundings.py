@@ -55,6 +55,7 @@ class Surroundings:
                 self._look(value, name, None, "")
             for optimizer, path in list(self.optimizers.values()):
                 self._parameters(optimizer, path)  # last: elsewhere they have better names
+        self.guards += self._sizes.values()  # last: the others say more
         self._shorten_paths()
 
     def _clear(self) -> None:
@@ -63,6 +64,7 @@ class Surroundings:
         self.optimizers: dict[int, tuple[Optimizer, str]] = {}
         self.arrays: dict[int, tuple[Any, str]] = {}
         self.guards: list[Guard] = []
+        self._sizes: dict[int, Guard] = {}
         self._roots: list[str] = []
         self._seen: dict[int, Any] = {}
         self._places: set[tuple[str, tuple[int, ...]]] = set()
@@ -238,7 +240,8 @@ class Surroundings:
             self._note(words, f"{code} is {{{len(objects)}}}", (*objects, value))
 
     def _guard_size(self, owner: Any, path: str, what: str) -> None:
-        self._note(f"{path} has {len(owner)} {what}", f"len({{0}}) == {len(owner)}", (owner,))
+        words = f"{path} has {len(owner)} {what}"
+        self._sizes.setdefault(id(owner), Guard(words, f"len({{0}}) == {len(owner)}", (owner,)))
 
 
 def callable_inside(value: Any) -> bool:

@@ -208,19 +208,33 @@ class _Spent(Symbol):
 
     __slots__ = ()
 
+    def copy(self) -> Symbol:
+        """A copy of a model goes with it: it has no gradients either."""
+        return self
+
+    def astype(self, dtype: DType, copy: bool = True) -> Symbol:
+        """So does a model that is moved to another dtype."""
+        return _spent(self.shape, dtype)
+
+    def __reduce__(self) -> Any:
+        return _spent, (self.shape, self.dtype)
+
     def refuse(self, asked: str = "") -> NoReturn:
-        """Raise the TraceError for any use."""
+        """Raise the TraceError for any other use."""
         raise TraceError(
             f"the gradient was used up inside of a compiled step{here()}",
             got={"gradient": self},
             fix="return parameter.grad.clone() from the step, or run the step without sl.compile",
         )
 
-    copy = astype = fill = __bool__ = refuse  # type: ignore[assignment]
+    fill = __bool__ = refuse  # type: ignore[assignment]
     flags = property(refuse)  # whoever is about to change it asks for them
+
+
+def _spent(shape: Shape, dtype: DType) -> _Spent:
+    return _Spent(None, shape, dtype)  # type: ignore[arg-type]
 
 
 def spent_gradient(parameter: Any) -> Any:
     """Return the tensor that stands for a gradient that a compiled step used up."""
-    data = parameter._data
-    return type(parameter).wrap(_Spent(None, data.shape, data.dtype))  # type: ignore[arg-type]
+    return type(parameter).wrap(_spent(parameter._data.shape, parameter._data.dtype))

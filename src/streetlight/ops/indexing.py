@@ -69,16 +69,19 @@ def _gathered(x: Any, index: Any, dim: int, name: str = "gather") -> Shape:
     return tuple(index.shape)
 
 
-def _check_range(name: str, x: Any, index: Any, dim: int) -> None:
-    """Refuse indices that are negative or too large, where the numbers are known."""
-    data = None if context.tracing else getattr(index, "_data", None)
+def _check_range(name: str, x: Any, index: Any, dim: int) -> Any:
+    """Return the index; refuse numbers that are negative or too large, once they are known."""
     size = x.shape[dim] if x.ndim else 1
+    data = getattr(index, "_data", None)
+    if context.tracing:
+        return index if data is None else in_range(index, size=size)
     if data is not None and data.size and not 0 <= data.min() <= data.max() < size:
         wrong = data.min() if data.min() < 0 else data.max()
         raise IndexOutOfRangeError(
             f"{name}: index {wrong} is out of bounds in dimension {dim}",
             expected=f"0 to {size - 1}", got={"input": x, "index": index},
         )  # fmt: skip
+    return index
 
 
 def _index_samples() -> list[Sample]:
@@ -281,7 +284,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     if index.dtype.kind not in "iu" or index.ndim > 1:
         raise DTypeError("index_select: the index must be a vector of integers",
                          got={"index": index})  # fmt: skip
-    _check_range("index_select", input, index, place)
+    index = _check_range("index_select", input, index, place)
     return _pick(input, reshape(index, -1), index=(slice(None),) * place + (HERE,))
 
 
