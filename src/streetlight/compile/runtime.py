@@ -36,7 +36,7 @@ class Runtime:
     """
 
     def __init__(self) -> None:
-        header = f"#define SL_OBJECT_HEADER {object.__basicsize__}\n"
+        header = f"#define _GNU_SOURCE\n#define SL_OBJECT_HEADER {object.__basicsize__}\n"
         text = header + "".join((FOLDER / name).read_text("utf-8") for name in FILES)
         self._library = load(text, (*FLAGS, "-O2"))
         self.services = self._address("sl_services")

@@ -18,7 +18,13 @@
 #define PAUSE() sched_yield()
 #endif
 
-enum { MOST_THREADS = 32, AWAKE_NANOSECONDS = 200000, PAUSES = 32 };
+#if defined(__linux__)
+#define CORE() sched_getcpu()
+#else
+#define CORE() -1
+#endif
+
+enum { MOST_THREADS = 32, AWAKE_NANOSECONDS = 200000, PAUSES = 32, MANY_PAUSES = 4096 };
 
 static struct {
   sl_task task;
@@ -30,6 +36,7 @@ static struct {
 static _Atomic uint64_t unclaimed; /* lower half: bit p for part p; upper half counts regions */
 static atomic_int unfinished, asleep, leaving;
 static atomic_int busy; /* a region is being worked on, or the pool is being changed */
+static atomic_int core_of_caller;
 static _Thread_local int inside; /* this thread is at work on a region */
 
 static atomic_int threads = 1;
@@ -82,19 +89,21 @@ static void wake_all(void) {
   pthread_mutex_unlock(&sleep_lock);
 }
 
+/* Where a worker has been woken on the core of the caller, the caller cannot go on: it yields. */
 static void *worker(void *number) {
   int64_t since = nanoseconds();
   inside = 1;
   for (unsigned pauses = 1; !leaving; pauses++) {
     if (do_any_part((int)(intptr_t)number)) {
       since = nanoseconds();
+      pauses = PAUSES - 1;
     } else if (pauses % PAUSES) {
       PAUSE();
-    } else if (nanoseconds() - since < AWAKE_NANOSECONDS) {
-      sched_yield(); /* the caller itself may be waiting for this core */
-    } else {
+    } else if (nanoseconds() - since > AWAKE_NANOSECONDS) {
       sleep_until_work();
       since = nanoseconds();
+    } else if (CORE() == core_of_caller) {
+      sched_yield();
     }
   }
   return NULL;
@@ -128,13 +137,14 @@ static void parallel(sl_task task, const void *context, int64_t count) {
   int parts = count < threads ? (int)count : threads;
   region.task = task, region.context = context, region.count = count, region.parts = parts;
   unfinished = parts - 1;
+  core_of_caller = CORE();
   inside = 1;
   unclaimed = ((unclaimed >> 32) + 1) << 32 | ((UINT64_C(1) << parts) - 2);
   if (asleep) wake_all();
   do_part(0);
   while (do_any_part(0)) continue;
   for (unsigned pauses = 1; unfinished; pauses++) {
-    if (pauses % PAUSES) PAUSE();
+    if (pauses % MANY_PAUSES) PAUSE();
     else sched_yield();
   }
   inside = 0;
