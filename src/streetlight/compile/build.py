@@ -81,7 +81,7 @@ def build(graph: Graph) -> CSource:
     )
 
 
-MAY_FAIL = frozenset({"gather", "scatter_add", "pick", "put", "floor_divide", "remainder"})
+MAY_FAIL = frozenset({"gather", "scatter_add", "pick", "put", "floor_divide", "remainder", "pow"})
 
 
 def _errors_come_first(kernels: list[Kernel], memory: Memory) -> bool:

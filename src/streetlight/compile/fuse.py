@@ -52,8 +52,8 @@ SHORTEST_ROW = 8  # a kernel is not cut into rows shorter than this to let an op
 def is_elementwise(node: Node) -> bool:
     """Whether the operation computes each element by itself, by an expression in C."""
     name = node.op.name
-    if name in ("floor_divide", "remainder") and node.output.dtype.kind != "f":
-        return False  # it must check for zeros
+    if name in ("floor_divide", "remainder", "pow") and node.output.dtype.kind != "f":
+        return False  # it must check for zeros, or for negative powers
     return isinstance(node.op, Elementwise) or name == "cast" or name in RANDOM
 
 

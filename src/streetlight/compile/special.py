@@ -108,22 +108,23 @@ def _in_range(node: Node, inputs: Sequence[Any], output: Array, number: object) 
     return [*checks, *copied(inputs[0], output)]
 
 
-# ---- division of whole numbers, which has no answer for zero ----
+# ---- whole numbers, which have no answer to a division by zero, nor a fraction as a power ----
 
 
-def _division(node: Node, inputs: Sequence[Any], output: Array, number: object) -> Lines:
+def _whole(node: Node, inputs: Sequence[Any], output: Array, number: object) -> Lines:
     x, y = (operand(value, output.shape, output.dtype) for value in inputs)
+    wrong = "{} < 0" if node.op.name == "pow" else "{} == 0"
     name = f"{node.op.name}_i64"
     return [
-        *_refuse_zeros(inputs[1], f"return sl_fail(call, SL_DIVISION, {number}, 0);"),
+        *_refuse(wrong, inputs[1], f"return sl_fail(call, SL_DIVISION, {number}, 0);"),
         *loops(output.shape, lambda *i: [f"{output.at(*i)} = {name}({x(*i)}, {y(*i)});"]),
     ]
 
 
-def _refuse_zeros(divisor: Array | bool | int | float, refusal: str) -> Lines:
-    if not isinstance(divisor, Array):
-        return [] if divisor else [refusal]
-    return each(lambda y: f"if (!{y}) {refusal}", divisor)
+def _refuse(wrong: str, y: Array | bool | int | float, refusal: str) -> Lines:
+    if not isinstance(y, Array):
+        return [f"if ({wrong.format(int(y))}) {refusal}"]
+    return each(lambda y: f"if ({wrong.format(y)}) {refusal}", y)
 
 
 WRITERS: dict[str, Writer] = {
@@ -133,8 +134,9 @@ WRITERS: dict[str, Writer] = {
     "assign": _assign,
     "unslice": _unslice,
     "in_range": _in_range,
-    "floor_divide": _division,
-    "remainder": _division,
+    "floor_divide": _whole,
+    "remainder": _whole,
+    "pow": _whole,
     "gather": choosing.gather,
     "scatter_add": choosing.scatter_add,
     "pick": choosing.pick,

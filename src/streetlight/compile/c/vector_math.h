@@ -325,7 +325,7 @@ static inline int64_t remainder_i64(int64_t x, int64_t y) {
   return rest + (rest != 0 && (rest < 0) != (y < 0) ? y : 0);
 }
 
-/* By squaring; y is not negative: NumPy has no fractions of whole numbers either. */
+/* By squaring; a negative y, which the program has reported, gives 1. */
 static inline int64_t pow_i64(int64_t x, int64_t y) {
   int64_t result = 1;
   for (; y > 0; y >>= 1) {
@@ -336,7 +336,6 @@ static inline int64_t pow_i64(int64_t x, int64_t y) {
 }
 
 static inline int64_t fabs_i64(int64_t x) { return x < 0 ? -x : x; }
-static inline int64_t rint_i64(int64_t x) { return x; }
 
 /* ---- orders: whether x stands before y; NaN is last, and `tie` decides between equals ---- */
 
