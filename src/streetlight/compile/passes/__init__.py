@@ -23,7 +23,7 @@ from streetlight.compile.passes import (
     views,
 )
 from streetlight.compile.passes.dead import dead
-from streetlight.compile.passes.rewrite import rewrite, united
+from streetlight.compile.passes.rewrite import Rules, rewrite, united
 from streetlight.graph.graph import Graph
 from streetlight.graph.verify import verify
 
@@ -32,8 +32,7 @@ __all__ = ["WALKS", "simplify"]
 LOCAL = united(fold.RULES, views.RULES, broadcast.RULES, products.RULES)
 OVER_TIME = united(LOCAL, sums.RULES, joins.RULES)
 ALL = united(LOCAL, sums.RULES, joins.RULES, tables.RULES)
-LAST = united(LOCAL, updates.RULES)
-WALKS = (LOCAL, OVER_TIME, ALL, ALL, ALL, LAST)
+WALKS = (LOCAL, OVER_TIME, ALL, ALL, ALL, updates.RULES, LOCAL)
 
 
 def simplify(graph: Graph) -> Graph:
@@ -42,12 +41,14 @@ def simplify(graph: Graph) -> Graph:
     Each walk applies all its rules to each node, and joins equal nodes. What one makes possible
     the next one finds: sums over time, then products over time, then tables.
     """
-    simplified, finished = dead(graph), None
+    simplified, settled = dead(graph), list[Rules]()
     for rules in WALKS:
-        if rules is not finished:
-            before = simplified
-            simplified = rewrite(before, rules)
-            finished = rules if simplified is before else None
-            simplified = simplified if finished else dead(simplified)
+        if rules in settled:
+            continue
+        made = rewrite(simplified, rules)
+        if made is simplified:
+            settled += [rules, LOCAL]
+        else:
+            simplified, settled = dead(made), []
     verify(simplified)
     return simplified
