@@ -163,6 +163,18 @@ def test_the_wheel_is_used_where_the_system_has_no_compiler(tmp_path, monkeypatc
     assert function() == 42
 
 
+def test_zig_has_a_folder_to_write_to_without_a_home(tmp_path, monkeypatch):
+    tool = script(tmp_path / "zig", 'echo "told: $ZIG_GLOBAL_CACHE_DIR" >&2; exit 1')
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("ZIG_GLOBAL_CACHE_DIR", raising=False)
+    for home, own in [(tmp_path / "nowhere", True), (tmp_path, False)]:
+        monkeypatch.setenv("HOME", str(home))
+        with pytest.raises(CompilerFailed) as caught:
+            examine((str(tool),))
+        folder = str(caught.value).partition("told: ")[2]
+        assert Path(folder).is_dir() if own else not folder
+
+
 SPECIAL = """
 #include <math.h>
 #include <stdint.h>

@@ -7,6 +7,8 @@ of them said.
 
 from __future__ import annotations
 
+import atexit
+import functools
 import importlib.util
 import os
 import shlex
@@ -149,7 +151,7 @@ def _call(*command: str) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,  # a compiler has children, which must go with it
-            env={**os.environ, "LC_ALL": "C"},
+            env=_environment(),
         )
     except (OSError, ValueError) as error:
         raise CompilerFailed(f"cannot be run: {error}") from error
@@ -165,3 +167,20 @@ def _call(*command: str) -> str:
         first = said.decode(errors="replace").strip().splitlines()[:LINES]
         raise CompilerFailed("\n    ".join([f"ended with {process.returncode}", *first]))
     return out.decode(errors="replace")
+
+
+def _environment() -> dict[str, str]:
+    """What a compiler runs with: in English, and zig with a folder of its own it can write to."""
+    variables = {**os.environ, "LC_ALL": "C"}
+    home = variables.get("XDG_CACHE_HOME") or variables.get("HOME", "")
+    if not os.access(home, os.W_OK):
+        variables.setdefault("ZIG_GLOBAL_CACHE_DIR", _scratch())
+    return variables
+
+
+@functools.cache
+def _scratch() -> str:
+    """A folder that lasts as long as this process."""
+    folder = tempfile.mkdtemp(prefix="streetlight-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
