@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from streetlight.compile.fuse import Fuser
@@ -25,10 +25,11 @@ LONGEST_ROW_ON_STACK = 2048
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value lies: buffer number `number`, or from byte `number` of the workspace."""
+    """Where a value lies: from byte `offset` of buffer number `number`, or of the workspace."""
 
     kind: Literal["buffer", "workspace"]
-    number: int
+    number: int = 0
+    offset: int = 0
 
 
 def size_in_bytes(value: Value) -> int:
@@ -42,6 +43,7 @@ class Memory:
     Attributes:
         places: for each root that lies in memory, where.
         in_place: inputs whose update is written right over them.
+        in_cat: parts (of which `cat`, and the how manieth) that are written into their places.
         size: bytes of workspace.
     """
 
@@ -59,6 +61,7 @@ class Memory:
         for old in self.in_place:
             self.places[updates[old]] = self.places[old]
         self._note_stores()
+        self.in_cat: set[tuple[Value, int]] = set()
         self.hosts = self._hosts()
         self._allocate()
 
@@ -143,12 +146,13 @@ class Memory:
         if any(n != 1 for n in whole.shape[:dim]) or whole in hosts:
             return
         offset = 0
-        for part in node.values:
+        for position, part in enumerate(node.values):
             view = self.fuser.views[part]
             root = view.root
             usable = view.is_identity and root in self.fuser.place and root not in hosts
             if usable and root not in self.places:
                 hosts[root] = (whole, offset * whole.dtype.itemsize)
+                self.in_cat.add((whole, position))
             offset += part.size
 
     # ---- the workspace ----
@@ -191,17 +195,15 @@ class Memory:
         free = FreeList()
         for number in range(len(self.kernels)):
             for value in starts.get(number, ()):
-                self.places[value] = Place("workspace", free.take(size_in_bytes(value)))
+                self.places[value] = Place("workspace", offset=free.take(size_in_bytes(value)))
             for value in ends.get(number, ()):
-                free.give(self.places[value].number, size_in_bytes(value))
+                free.give(self.places[value].offset, size_in_bytes(value))
         self.size = free.size
         for value in self.stored():
             if value not in self.places:
                 owner, offset = self.owner(value)
-                base = self.places[owner]
-                if offset and base.kind == "buffer":
-                    raise NotImplementedError(value.name)
-                self.places[value] = Place(base.kind, base.number + offset)
+                place = self.places[owner]
+                self.places[value] = replace(place, offset=place.offset + offset)
 
 
 class FreeList:

@@ -162,7 +162,9 @@ class StepWriter:
             name, kind = self._name(value), memory_type(value.dtype)
             source = f"call->buffers[{place.number}]"
             if place.kind == "workspace":
-                source = f"(void *)(call->workspace + {place.number})"
+                source = f"(void *)(call->workspace + {place.offset})"
+            elif place.offset:
+                source = f"(void *)((char *){source} + {place.offset})"
             self.head.append(f"{kind} *const {name} = {source};")
             self.pointers[value] = name
         return self.pointers[value]
@@ -347,13 +349,8 @@ class StepWriter:
 
     def _hosted(self, node: Node) -> frozenset[int]:
         """Which parts of a cat lie in its memory already."""
-        if node.op.name != "cat":
-            return frozenset()
-        hosts = self.memory.hosts
-        roots = [self.fuser.views[v].root for v in node.values]
-        return frozenset(
-            i for i, r in enumerate(roots) if r in hosts and hosts[r][0] is node.output
-        )
+        parts = range(len(node.inputs))
+        return frozenset(i for i in parts if (node.output, i) in self.memory.in_cat)
 
     def _add_rows(self, kernel: AddRows) -> None:
         node, target = kernel.node, kernel.writes[0]

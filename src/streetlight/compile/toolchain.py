@@ -27,7 +27,7 @@ SHARED = ("-shared", "-fPIC")
 # given up: errno, traps, and the rounding between a product and the sum it goes into.
 FLAGS = (
     "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast",
-    "-fopenmp-simd", "-fwrapv",
+    "-fopenmp-simd", "-fwrapv", "-fno-strict-aliasing",  # places are used for several types
 )  # fmt: skip
 SECONDS = 120  # that a compiler may take
 LINES = 8  # of a compiler's complaints that an error shows
