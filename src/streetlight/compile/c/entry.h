@@ -12,18 +12,23 @@ static void sl_move(sl_call *call, int64_t buffers, const int64_t *advance, int6
     call->buffers[i] = (char *)call->buffers[i] + advance[i] * steps;
 }
 
+static int64_t sl_nanoseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
 /* The steps `first` to `count` - 1 of a loop, in which buffer i moves on by advance[i] bytes from
    step to step. Stops at an error, and also after a tenth of a second, so that the caller can look
    after other things. error[3] is then the number of the step to go on with, or that failed; the
    buffers are where they were. */
 int64_t sl_repeat(sl_call *call, int64_t first, int64_t count, int64_t buffers,
                   const int64_t *advance) {
-  clock_t end = clock() + CLOCKS_PER_SEC / 10;
-  int64_t code = 0, done = first;
+  int64_t code = 0, done = first, end = sl_nanoseconds() + 100000000;
   sl_move(call, buffers, advance, first);
   while (done < count && !(code = step(call))) {
     sl_move(call, buffers, advance, 1);
-    if (++done % 16 == 0 && clock() > end) break;
+    if (++done % 16 == 0 && sl_nanoseconds() > end) break;
   }
   sl_move(call, buffers, advance, -done);
   call->error[3] = done;
