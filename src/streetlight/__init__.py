@@ -1,5 +1,7 @@
 """Streetlight: deep learning you can see through, with PyTorch's names on NumPy's arrays."""
 
+import importlib
+
 from streetlight import autograd as autograd
 from streetlight import cuda as cuda
 from streetlight import datasets as datasets
@@ -33,5 +35,12 @@ from streetlight.random import manual_seed as manual_seed
 from streetlight.tensor import Tensor as Tensor
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    if name == "graph":  # takes a while to import, and is seldom needed
+        return importlib.import_module("streetlight.graph")
+    raise AttributeError(f"module 'streetlight' has no attribute {name!r}")
+
 
 _guard.guard(globals(), __name__)

@@ -50,10 +50,8 @@ def _from_python(data: Any) -> Array:
     try:
         array = np.asarray(data)
     except (ValueError, TypeError) as error:
-        raise ShapeError(
-            f"tensor: these nested lists do not form a block, {_ragged(data)}",
-            expected="lists of equal lengths, of numbers",
-        ) from error
+        words = f"tensor: these nested lists do not form a block, {_ragged(data)}"
+        raise ShapeError(words, expected="lists of equal lengths, of numbers") from error
     if array.size == 0 or (array.dtype == np.float64 and not hasattr(first, "dtype")):
         converted: Array = context.run(array.astype, dtypes.get_default_dtype())
         return converted

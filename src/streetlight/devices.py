@@ -46,10 +46,8 @@ def load_cupy() -> Any:
         try:
             module = importlib.import_module("cupy")
         except ImportError as error:
-            raise MissingDependencyError(
-                "CUDA tensors need CuPy, which is not installed",
-                fix="python -m pip install cupy-cuda12x",
-            ) from error
+            words = "CUDA tensors need CuPy, which is not installed"
+            raise MissingDependencyError(words, fix="python -m pip install cupy-cuda12x") from error
         try:
             module.cuda.Device(0).use()
         except module.cuda.runtime.CUDARuntimeError as error:

@@ -62,11 +62,9 @@ def indices(name: str, what: str, given: Any, size: int) -> Tensor:
     """Return the indices once it is sure that they are integers from 0 to size − 1."""
     if not isinstance(given, Tensor) or given.dtype.kind not in "iu":
         raise DTypeError(
-            f"{name}: each {what} is an integer, in a tensor",
-            expected="an int64 tensor",
-            got={what: given},
-            fix="input.long(), or sl.tensor(input)",
-        )
+            f"{name}: each {what} is an integer, in a tensor", got={what: given},
+            expected="an int64 tensor", fix="input.long(), or sl.tensor(input)",
+        )  # fmt: skip
     try:
         return in_range(given, size=size)
     except IndexOutOfRangeError:

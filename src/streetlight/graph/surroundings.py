@@ -50,7 +50,7 @@ class Surroundings:
         while known != len(self._names):  # each round may find more names
             known = len(self._names)
             self._clear()
-            self._look(function, "", None, "")
+            self._look(function, "model" if isinstance(function, Module) else "", None, "")
             for name, value in others.items():
                 self._look(value, name, None, "")
             for optimizer, path in list(self.optimizers.values()):

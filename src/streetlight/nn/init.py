@@ -75,10 +75,8 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     1.0
     """
     if nonlinearity not in _GAINS:
-        raise ArgumentError(
-            f"calculate_gain: no gain is known for '{nonlinearity}'",
-            fix=near_match(str(nonlinearity), _GAINS),
-        )
+        words = f"calculate_gain: no gain is known for '{nonlinearity}'"
+        raise ArgumentError(words, fix=near_match(str(nonlinearity), _GAINS))
     slope = (0.01 if param is None else param) if nonlinearity == "leaky_relu" else 0.0
     return _GAINS[nonlinearity] / math.sqrt(1 + slope**2)
 

@@ -103,10 +103,8 @@ class Module:
         if isinstance(value, set | frozenset) and any(
             isinstance(v, Module | Tensor) for v in value
         ):
-            raise ModuleError(
-                f"{where} is a set of modules or parameters, which gives them no names",
-                fix="use a list or a dict",
-            )
+            words = f"{where} is a set of modules or parameters, which gives them no names"
+            raise ModuleError(words, fix="use a list or a dict")
         if isinstance(old, Module | Parameter) and not isinstance(value, Module | Parameter | None):
             kind = "module" if isinstance(old, Module) else "parameter"
             raise ModuleError(
