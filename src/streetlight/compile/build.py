@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from streetlight.compile.fuse import fuse
+from streetlight.compile.fuse import MAY_FAIL, fuse
 from streetlight.compile.kernels import AddRows, Check, Kernel, Loop, Product, Special, Store
 from streetlight.compile.memory import Memory
 from streetlight.compile.passes import simplify
@@ -79,9 +79,6 @@ def build(graph: Graph) -> CSource:
         kernels=len(fuser.kernels),
         nodes=fuser.graph.nodes,
     )
-
-
-MAY_FAIL = frozenset({"gather", "scatter_add", "pick", "put", "floor_divide", "remainder", "pow"})
 
 
 def _errors_come_first(kernels: list[Kernel], memory: Memory) -> bool:

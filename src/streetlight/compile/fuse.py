@@ -41,6 +41,7 @@ from streetlight.graph.graph import RANDOM, Graph, Node, Operand, Value
 from streetlight.ops.indexing import HERE
 from streetlight.ops.registry import Elementwise, cast
 
+MAY_FAIL = frozenset({"gather", "scatter_add", "pick", "put", "floor_divide", "remainder", "pow"})
 REDUCTIONS = frozenset({"sum", "amax", "amin"})
 PRODUCTS = frozenset({"matmul", "linear"})
 LOOK_BACK = 4  # how many of the latest kernels an operation may join without reading from them
@@ -130,8 +131,9 @@ class Fuser:
             return
         if self._is_view(node) or self._is_checked(node) or self._is_number(node):
             return
-        if node.output.size == 0:
-            self._own_memory(node, Kernel())  # there is nothing to compute
+        if node.output.size == 0:  # there is nothing to compute, but perhaps something to check
+            checks = node.op.name in MAY_FAIL and not is_elementwise(node)
+            self._own_memory(node, Special(node=node) if checks else Kernel())
             return
         if node.op.name in RANDOM:
             self._draw(node)
