@@ -37,10 +37,10 @@ def _constant(w: Rewriter, node: Node) -> Value | None:
     for x in node.inputs:
         if type(x) is Value and x not in constants:
             return None
-    values = node.values
-    if not values or node.op is _expand:
+    if not node.inputs or node.op is _expand:
         return None
-    if node.output.size > max(LARGEST, *(v.size for v in values)) or node.output.device != "cpu":
+    largest = max([LARGEST, *(value.size for value in node.values)])
+    if node.output.size > largest or node.output.number or node.output.device != "cpu":
         return None
     arrays = [constants[x] if isinstance(x, Value) else x for x in node.inputs]
     try:
