@@ -368,6 +368,34 @@ def shared(m: Maker) -> None:
     total(m, [*terms, m.of_shape(a, c)])
 
 
+def heads(m: Maker) -> None:
+    """Small products of one tensor, and its gradient and those of the weights."""
+    rows, wide, count = 16, m.size(), int(m.random.integers(2, 4))
+    x = m.of_shape(rows, wide)
+    weights = [m.of_shape(m.size(), wide) for _ in range(count)]
+    outs = [m.op("tanh", m.op("linear", x, weight)) for weight in weights]
+    back = [m.op("matmul", y, weight) for y, weight in zip(outs, weights, strict=True)][::-1]
+    for node in m.graph.nodes[-count:]:
+        node.gradient_of = "x"
+    total(m, back)
+    for y in outs:
+        m.op("matmul", m.op("matrix_transpose", y), x)
+
+
+def loss_at_each_step(m: Maker) -> None:
+    """A recurrence with a product of each state that is not stacked."""
+    rows, wide, out = m.size(), m.size(), 16
+    state, weight, output = m.of_shape(rows, wide), m.of_shape(wide, wide), m.of_shape(out, wide)
+    losses = []
+    for _ in range(m.random.integers(2, 5)):
+        state = m.op("tanh", m.op("linear", state, weight))
+        losses.append(m.op("sum", m.op("sin", m.op("linear", state, output)), dims=(0, 1),
+                           keepdim=False))  # fmt: skip
+        if m.flag():
+            draw(m)
+    total(m, losses)
+
+
 def gradient_of_table(m: Maker) -> None:
     """Rows added to a table, seen in another way before."""
     height, wide, a, b = m.size(), m.size(), m.size(), m.size()
@@ -397,7 +425,8 @@ MOVES = (
     unary, binary, binary, with_number, with_number, power, choice, constant, reduction, reduction,
     reshape, reshape, permute, permute, expand, expand, slicing, slicing, unslice, cat, product,
     product, batches, numbers, draw, over_time, stacked, table, table_over_time, in_order,
-    repeated, repeated, attention, side_by_side, shared, gradient_of_table,
+    repeated, repeated, attention, side_by_side, shared, gradient_of_table, heads,
+    heads, loss_at_each_step,
 )  # fmt: skip
 
 

@@ -23,32 +23,42 @@ from streetlight.compile.passes import (
     views,
 )
 from streetlight.compile.passes.dead import dead
-from streetlight.compile.passes.rewrite import Rules, rewrite, united
+from streetlight.compile.passes.rewrite import rewrite, united
+from streetlight.compile.passes.together import together
 from streetlight.graph.graph import Graph
 from streetlight.graph.verify import verify
 
-__all__ = ["WALKS", "simplify"]
+__all__ = ["PASSES", "simplify"]
 
 LOCAL = united(fold.RULES, views.RULES, broadcast.RULES, products.RULES)
 OVER_TIME = united(LOCAL, sums.RULES, joins.RULES)
-ALL = united(LOCAL, sums.RULES, joins.RULES, tables.RULES)
-WALKS = (LOCAL, OVER_TIME, ALL, ALL, ALL, updates.RULES, LOCAL)
+ALL = united(OVER_TIME, tables.RULES)
+
+
+def local(graph: Graph) -> Graph:
+    """The passes common, fold, views, broadcast and products in one walk."""
+    return rewrite(graph, LOCAL)
+
+
+def over_time(graph: Graph) -> Graph:
+    """The same and sums and joins in one walk."""
+    return rewrite(graph, OVER_TIME)
+
+
+def everything(graph: Graph) -> Graph:
+    """The same and tables in one walk: what one finds makes others possible."""
+    return rewrite(graph, ALL)
+
+
+PASSES = (local, over_time, together, everything, everything, everything, updates.updates, local)
 
 
 def simplify(graph: Graph) -> Graph:
-    """Return a graph that computes the same with less work; it is verified.
-
-    Each walk applies all its rules to each node, and joins equal nodes. What one makes possible
-    the next one finds: sums over time, then products over time, then tables.
-    """
-    simplified, settled = dead(graph), list[Rules]()
-    for rules in WALKS:
-        if rules in settled:
-            continue
-        made = rewrite(simplified, rules)
-        if made is simplified:
-            settled += [rules, LOCAL]
-        else:
-            simplified, settled = dead(made), []
+    """Return a graph that computes the same with less work; it is verified."""
+    simplified, settled = dead(graph), set[object]()
+    for one in PASSES:
+        made = simplified if one in settled else one(simplified)
+        settled = settled | {one, local} if made is simplified else set()
+        simplified = simplified if made is simplified else dead(made)
     verify(simplified)
     return simplified

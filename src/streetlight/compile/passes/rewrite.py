@@ -63,6 +63,10 @@ class Rewriter:
         """The value of the old graph that a value stands for; itself if there is none."""
         return self._origin.get(value, value)
 
+    def now(self, value: Value) -> Value:
+        """What stands for a value of the old graph in the new one."""
+        return self._now.get(value, value)
+
     def readers(self, value: Value) -> Sequence[Node]:
         """The nodes of the old graph that read a value; empty for what a rule has just made."""
         return self._readers.get(self._origin.get(value, value), ())

@@ -3,6 +3,7 @@
 Input: a graph. Output: the same, where additions of several terms of one kind are replaced:
     a b + c b                        becomes (a + c) b
     aᵀ b + cᵀ d                      becomes [a; c]ᵀ [b; d], one product that is as tall as time
+    a b + c d                        becomes [a c] [b; d], for narrow a and c on the way back
     sum of a + sum of c              becomes the sum of [a; c], where that is there already
     unslice a + unslice b            becomes [a; b], if the places lie side by side
     unpick a at i + unpick b at j    becomes unpick [a; b] at [i; j]
@@ -42,6 +43,8 @@ from streetlight.ops.movement import _cat, _expand, _permute, _reshape, _slice, 
 from streetlight.ops.reduce import _sum
 from streetlight.ops.registry import Op, Shape
 
+NARROW = 64  # columns up to which operands of a sum of products are joined
+WIDE = 16  # rows of the result that make up for copying the operands
 KINDS = (_matmul, _sum, _unslice, _unpick)
 VIEWS = (_reshape, _permute, _slice, _expand)
 
@@ -75,7 +78,7 @@ def _tree(w: Rewriter, node: Node) -> Value | None:
     if len([x for x in terms if w.maker(x, *KINDS)]) < 2:
         return None
     count = len(terms)
-    for join in (_by_right, _by_left, _tall_products, _row_sums, _pieces, _rows):
+    for join in (_by_right, _by_left, _tall_products, _wide_products, _row_sums, _pieces, _rows):
         terms = join(w, terms)
     return _total(w, terms) if len(terms) < count else None
 
@@ -229,6 +232,22 @@ def _tall_products(w: Rewriter, terms: list[Value]) -> list[Value]:
     tall.sort(key=lambda pair: _as_time_runs(w, pair[0]))
     lefts, rights = ([pair[side] for pair in tall] for side in (0, 1))
     return [*rest, w.make(_matmul, transposed(w, _joined(w, lefts)), _joined(w, rights))]
+
+
+def _wide_products(w: Rewriter, terms: list[Value]) -> list[Value]:
+    """a b + c d = [a c] [b; d], if a and c are narrow: the gradients of heads, say.
+
+    In a forward pass the products may have better company: those of other steps in time.
+    """
+    products, rest = _split(w, terms, _matmul)
+    narrow = [node for node in products if node.values[0].shape[-1] <= NARROW and node.gradient_of]
+    if len(narrow) < 2 or terms[0].ndim != 2 or terms[0].shape[0] < WIDE:
+        return terms
+    rest += [node.output for node in products if node not in narrow]
+    narrow.sort(key=lambda node: _as_time_runs(w, node.values[0]))
+    lefts, rights = ([node.values[side] for node in narrow] for side in (0, 1))
+    left = w.make(_cat, *lefts, dim=1, sizes=tuple([x.shape[1] for x in lefts]))
+    return [*rest, w.make(_matmul, left, _joined(w, rights))]
 
 
 def _row_sums(w: Rewriter, terms: list[Value]) -> list[Value]:
