@@ -103,16 +103,23 @@ def _reduction(w: Rewriter, node: Node) -> Value | None:
     return through(w, node, inner.values[0], x.shape)
 
 
-def _of_expand(w: Rewriter, node: Node, source: Value, shape: Shape) -> Value:
+def _of_expand(w: Rewriter, node: Node, source: Value, shape: Shape) -> Value | None:
     """The sum of n equal numbers is n times the number; their largest is the number."""
     dims = node.attributes["dims"]
     aligned = (1,) * (len(shape) - source.ndim) + source.shape
     times = math.prod([shape[d] for d in dims if aligned[d] == 1])
+    if node.op is _sum and times > _largest_factor(source):
+        return None
     result = w.make(node.op, reshaped(w, source, aligned), dims=dims, keepdim=True)
     if node.op is _sum and times != 1:
         result = w.make(mul, result, float(times) if result.dtype.kind == "f" else times)
     kept = w.make(_expand, result, shape=reduced_shape(shape, dims, True))
     return reshaped(w, kept, node.output.shape)
+
+
+def _largest_factor(x: Value) -> float:
+    """A whole number that the dtype still holds exactly."""
+    return 2.0 ** {2: 11, 4: 24, 8: 53}[x.dtype.itemsize] if x.dtype.kind == "f" else 127
 
 
 def _of_reshape(w: Rewriter, node: Node, source: Value, shape: Shape) -> Value | None:

@@ -17,6 +17,7 @@ becomes
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 from streetlight.compile.passes.products import rows_of
@@ -40,13 +41,13 @@ def joins(graph: Graph) -> Graph:
     return rewrite(graph, RULES)
 
 
-def rows_sliced(graph: Graph) -> dict[Pair, list[int]]:
-    """For a tensor and a right operand, the rows of the products with slices of the tensor."""
-    makers, found = graph.makers(), dict[Pair, list[int]]()
+def rows_sliced(graph: Graph) -> Counter[Pair]:
+    """For a tensor and a right operand, the rows of all products with slices of the tensor."""
+    makers, found = graph.makers(), Counter[Pair]()
     for node in graph.nodes:
         source, _ = _sliced(node, makers) if node.op is _matmul else (None, ())
         if source is not None:
-            found.setdefault((source, node.values[1]), []).append(node.output.shape[0])
+            found[source, node.values[1]] += node.output.shape[0]
     return found
 
 
@@ -70,8 +71,8 @@ def _product_of_slice(w: Rewriter, node: Node) -> Value | None:
     if source is None:
         return None
     right = node.values[1]
-    rows = w.about(rows_sliced).get((w.origin(source), w.origin(right)), [])
-    if len(rows) < 2 or sum(rows) < source.size // source.shape[-1]:
+    rows = w.about(rows_sliced)[w.origin(source), w.origin(right)]
+    if rows == node.output.shape[0] or rows < source.size // source.shape[-1]:
         return None
     product = w.make(_matmul, rows_of(w, source), right)  # the same one for each of the slices
     whole = reshaped(w, product, (*source.shape[:-1], right.shape[1]))

@@ -240,14 +240,18 @@ def _wide_products(w: Rewriter, terms: list[Value]) -> list[Value]:
     In a forward pass the products may have better company: those of other steps in time.
     """
     products, rest = _split(w, terms, _matmul)
-    narrow = [node for node in products if node.values[0].shape[-1] <= NARROW and node.gradient_of]
+    narrow = [node for node in products if _is_narrow(node)]
     if len(narrow) < 2 or terms[0].ndim != 2 or terms[0].shape[0] < WIDE:
         return terms
-    rest += [node.output for node in products if node not in narrow]
+    rest += [node.output for node in products if not _is_narrow(node)]
     narrow.sort(key=lambda node: _as_time_runs(w, node.values[0]))
     lefts, rights = ([node.values[side] for node in narrow] for side in (0, 1))
     left = w.make(_cat, *lefts, dim=1, sizes=tuple([x.shape[1] for x in lefts]))
     return [*rest, w.make(_matmul, left, _joined(w, rights))]
+
+
+def _is_narrow(node: Node) -> bool:
+    return node.values[0].shape[-1] <= NARROW and node.gradient_of != ""
 
 
 def _row_sums(w: Rewriter, terms: list[Value]) -> list[Value]:

@@ -48,6 +48,12 @@ def rows_picked(graph: Graph) -> dict[tuple[Value, Value], int]:
     return found
 
 
+def read_as_they_are(graph: Graph) -> set[Value]:
+    """Values that are read by something else than a view."""
+    read = {x for node in graph.nodes if node.op not in VIEWS for x in node.values}
+    return read.union(graph.results())
+
+
 def _rows(w: Rewriter, x: Value) -> tuple[Value, Value] | None:
     """The table and the indices, if a value is rows picked from a table."""
     node = w.maker(x, _pick)
@@ -57,8 +63,7 @@ def _rows(w: Rewriter, x: Value) -> tuple[Value, Value] | None:
 def _viewed_rows(w: Rewriter, x: Value) -> tuple[Value, Value] | None:
     """The same, if nothing but views read the rows."""
     found = _rows(w, x)
-    seen = found and all(reader.op in VIEWS for reader in w.readers(x))
-    return found if seen and not w.is_result(x) else None
+    return None if w.origin(x) in w.about(read_as_they_are) else found
 
 
 def _pick_rows(w: Rewriter, table: Value, rows: Value) -> Value:

@@ -136,12 +136,23 @@ def in_order(graph: Graph, groups: list[list[Node]]) -> Graph:
     return replace(graph, nodes=nodes)
 
 
+def _side(group: list[Node]) -> int:
+    """The place of the operand in which the products of a group differ."""
+    return 0 if group[0].values[1] is group[1].values[1] else 1
+
+
 class _Joiner(Rewriter):
     """Writes one product for each group, and slices of it in place of its members."""
 
     def __init__(self, graph: Graph, groups: list[list[Node]]) -> None:
         super().__init__(graph, {_matmul: [_Joiner.slice_of]})  # type: ignore[list-item]
         self.group = {node.output: group for group in groups for node in group}
+        self.start: dict[Value, int] = {}
+        for group in groups:
+            start = 0
+            for node in group:
+                self.start[node.output] = start
+                start += node.output.shape[_side(group)]
         self.joint: dict[Value, Value] = {}  # by the output of a group's first node
 
     def slice_of(self, node: Node) -> Value | None:
@@ -149,15 +160,10 @@ class _Joiner(Rewriter):
         group = self.group.get(node.output)
         if group is None:
             return None
-        first = group[0].output
-        side = 0 if group[0].values[1] is group[1].values[1] else 1
+        first, side = group[0].output, _side(group)
         if first not in self.joint:
             self.joint[first] = self.product(group, side)
-        start = 0
-        for member in group:
-            if member.output is node.output:
-                break
-            start += member.output.shape[side]
+        start = self.start[node.output]
         own = slice(start, start + node.output.shape[side], 1)
         whole = slice(0, node.output.shape[1 - side], 1)
         index = (own, whole, ...) if side == 0 else (whole, own, ...)

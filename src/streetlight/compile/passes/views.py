@@ -17,10 +17,11 @@ becomes
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from itertools import accumulate
 
 from streetlight.compile.passes.regions import (
     Region,
-    Span,
     composed,
     consecutive,
     counts,
@@ -162,15 +163,13 @@ def _slice_through(w: Rewriter, inner: Node, taken: Region) -> Value | None:
 
 def _slice_of_part(w: Rewriter, cat: Node, taken: Region) -> Value | None:
     dim, sizes = cat.attributes["dim"], cat.attributes["sizes"]
-    span, start = taken[dim], 0
-    if span.step != 1:
+    span, starts = taken[dim], [0, *accumulate(sizes)]
+    place = bisect_right(starts, span.start) - 1
+    if span.step != 1 or place == len(sizes) or span.stop > starts[place + 1]:
         return None
-    for part, size in zip(cat.values, sizes, strict=True):
-        if start <= span.start and span.stop <= start + size:
-            own = Span(span.start - start, 1, span.size, span.kept)
-            return w.make(_slice, part, index=index_of((*taken[:dim], own, *taken[dim + 1 :])))
-        start += size
-    return None
+    own = span._replace(start=span.start - starts[place])
+    part = cat.values[place]
+    return w.make(_slice, part, index=index_of((*taken[:dim], own, *taken[dim + 1 :])))
 
 
 def _slice_before_permute(w: Rewriter, permute: Node, taken: Region) -> Value:
