@@ -24,10 +24,12 @@ from streetlight.errors import CompileError
 
 SHARED = ("-shared", "-fPIC")
 # None of -ffast-math's: NaN, infinity and the order of sums stay as they are written. What is
-# given up: errno, traps, and the rounding between a product and the sum it goes into.
+# given up: errno, traps, and the rounding between a product and the sum it goes into. Statements
+# in a row are not joined into vectors: GCC 12 computed wrong numbers with inlined loops of two.
 FLAGS = (
     "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast",
     "-fopenmp-simd", "-fwrapv", "-fno-strict-aliasing",  # places are used for several types
+    "-fno-tree-slp-vectorize",
 )  # fmt: skip
 SECONDS = 120  # that a compiler may take
 LINES = 8  # of a compiler's complaints that an error shows
