@@ -124,11 +124,11 @@ class Caller:
 
     def _guarded_run(self) -> Lines:
         """The run; a generator, too, is used by one thread at a time."""
-        lines = self._run()
-        if self.many:  # it may be interrupted between two steps
-            lines = [*lines[:-1], "try:", f"    {lines[-1]}", "finally:", *indented(self._back())]
+        lines, back = self._run(), self._back()
+        if self.many and back:  # it may be interrupted between two steps
+            lines[-1:] = ["try:", f"    {lines[-1]}", "finally:", *indented(back)]
         else:
-            lines += self._back()
+            lines += back
         objects = self.names.objects
         used = sorted(set(self.plan.generators), key=lambda name: id(objects[name]))
         if not used:

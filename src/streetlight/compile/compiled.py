@@ -20,7 +20,7 @@ from streetlight.compile.plan import MISS
 from streetlight.compile.version import MAKING, Reason, Version
 from streetlight.errors import ArgumentError, CompileError
 from streetlight.graph.graph import Graph
-from streetlight.graph.trace import NotYet, tracing
+from streetlight.graph.trace import NotYet, OnlyEagerly, tracing
 from streetlight.graph.tree import flatten
 from streetlight.ops.registry import Value, context
 
@@ -64,8 +64,8 @@ class Compiled:
         self.latest: Version = NONE  # that ran last
         self._unsettled: set[Hashable] = set()  # kinds of calls that had to make state first
         self._eager_calls: Counter[str] = Counter()
-        self._hits_before = 0
-        self._misses = 0
+        self._hits_before = self._misses = 0
+        self._warned = False
 
     # ---- calls ----
 
@@ -130,9 +130,12 @@ class Compiled:
         reason = explain.reason(previous, arguments, args, kwargs)
         try:
             version = Version(function, args, kwargs, arguments, reason, key in self._unsettled)
+        except OnlyEagerly as shared:
+            raise RunEagerly(str(shared)) from None
         except NotYet as made:
             self._unsettled.add(key)
             raise RunEagerly(f"it makes state that later calls use: {made}") from None
+        self._unsettled.discard(key)
         self._versions.setdefault(key, []).insert(0, version)
         self._made.append(version)
         self._warn(reason)
@@ -141,11 +144,12 @@ class Compiled:
     def _warn(self, reason: Reason) -> None:
         """Warn, once, if version after version is made and none is used again."""
         hits = sum(version.calls - 1 for version in self._made[:-1])
-        self._misses = self._misses + 1 if hits == self._hits_before else 0
+        self._misses = self._misses + 1 if hits == self._hits_before else 1
         self._hits_before = hits
-        if self._misses == explain.MISSES_IN_A_ROW:
+        if self._misses > explain.MISSES_IN_A_ROW and not self._warned:
+            self._warned = True
             warnings.warn(
-                f"{self._name()} was traced and compiled {self._misses + 1} times in a row: "
+                f"{self._name()} was traced and compiled {self._misses} times in a row: "
                 f"{reason.words}. To make it fast, {explain.ADVICE[reason.kind]}. "
                 "step.explain() shows all versions",
                 explain.RetraceWarning,

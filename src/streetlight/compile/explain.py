@@ -79,19 +79,23 @@ class Explanation:
     eager_calls: Mapping[str, int]
 
     def __str__(self) -> str:
-        count = len(self.versions)
-        lines = [f"{self.name}: {count} version{'' if count == 1 else 's'}"]
+        lines = [f"{self.name}: {_count(len(self.versions), 'version')}"]
         for number, version in enumerate(self.versions, 1):
             arguments = ", ".join(f"{name}: {text}" for name, text in version.arguments.items())
             lines += [
                 f"{number}. {arguments or 'no arguments'}",
                 f"   made because: {version.reason.words}",
-                f"   {version.calls:,} calls, {version.source.kernels} kernels; "
+                f"   {_count(version.calls, 'call')}, "
+                f"{_count(version.source.kernels, 'kernel')}; "
                 f"traced in {version.trace_seconds:.3f} s, "
                 f"compiled in {version.compile_seconds:.3f} s",
             ]
         for words, calls in self.eager_calls.items():
-            lines.append(f"{calls:,} calls ran eagerly: {words}")
+            lines.append(f"{_count(calls, 'call')} ran eagerly: {words}")
         return "\n".join(lines)
 
     __repr__ = __str__
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -24,7 +24,7 @@ from streetlight.compile.program import Argument, Program
 from streetlight.compile.record import end_of_record
 from streetlight.graph.graph import Node
 from streetlight.graph.symbol import spent_gradient
-from streetlight.graph.traced import GradientOf, Leaf, NumberPlace, Output, Traced
+from streetlight.graph.traced import GradientOf, Leaf, NumberPlace, Output, Traced, View
 from streetlight.graph.tree import rebuild
 from streetlight.inplace import stamp
 from streetlight.ops.registry import context
@@ -48,7 +48,7 @@ class Plan:
         lock: held by the thread that makes a call.
         names: the identifiers, and the objects that some of them stand for.
         facts: the facts that decide whether the version fits.
-        guards: those of them that are guards of the trace, by their place.
+        words: the last of them in words; the others are about the arguments.
         arguments: the arguments, taken apart.
         tensors: for each captured tensor of the binding, its expression.
         numbers: for each number of the graph, its expression.
@@ -61,9 +61,9 @@ class Plan:
         self, function: Any, traced: Traced, source: CSource, args: Any, kwargs: Any
     ) -> None:
         given = traced.graph.inputs
-        constants = {one.value.name: one.data for one in given if one.kind == "constant"}
         self.traced, self.source = traced, source
-        self.program = Program(source, constants)
+        self._paths = {one.value.name: one.path for one in given}
+        self.program = Program(source, source.constants)
         self.binding = Binding(traced, self.program)
         self.lock = threading.Lock()
         self.names = guards.Names({**GLOBALS, **dict.fromkeys(LOCALS), **self._tools()})
@@ -101,8 +101,7 @@ class Plan:
         place = self.traced.numbers[name]
         if not isinstance(place, NumberPlace):
             return self.arguments.leaves[place]
-        path = next(g.path for g in self.traced.graph.inputs if g.value.name == name)
-        owner = path.rpartition(f".{place.key}")[0]
+        owner = self._paths[name].rpartition(f".{place.key}")[0]
         container = self.names.bind(f"{owner}_numbers", place.container)
         item = "" if place.item is None else f"[{place.item}]"
         return f"{container}[{place.key!r}]{item}"
@@ -120,14 +119,20 @@ class Plan:
         owners = [owner for owner, _ in (*self.traced.gradients, *self.traced.rebound)]
         if self.changed_arguments() or any(isinstance(owner, Leaf) for owner in owners):
             self.facts += self.arguments.distinct()
-        kept = [guard for guard in self.traced.guards if not guard.of_array]  # Binding.rebind
-        self.guards = {len(self.facts) + i: guard for i, guard in enumerate(kept)}
-        self.facts += [guards.fact(self.names, guard) for guard in kept]
+        self.words: list[str] = []
+        for guard in self.traced.guards:
+            if not guard.of_array:  # see Binding.rebind
+                self._add_fact(guards.fact(self.names, guard), guard.words)
         for name, place in self.traced.numbers.items():
             if isinstance(place, NumberPlace):
                 kind = type(place.read())
                 kind_name = self.names.bind(kind.__name__, kind)
-                self.facts.append(f"type({self.numbers[name]}) is {kind_name}")
+                fact = f"type({self.numbers[name]}) is {kind_name}"
+                self._add_fact(fact, f"{self._paths[name]} is of type {kind.__name__}")
+
+    def _add_fact(self, fact: str, words: str) -> None:
+        self.facts.append(fact)
+        self.words.append(words)
 
     def changed_fact(self, args: Any, kwargs: Mapping[str, Any]) -> str:
         """The first fact that does not hold for a call, in words."""
@@ -135,8 +140,10 @@ class Plan:
         place = guards.failing(self.facts, objects)
         if place is None:
             return "a tensor has another shape or dtype"
-        guard = self.guards.get(place)
-        return f"it is no longer so that {guard.words}" if guard else self.facts[place]
+        place -= len(self.facts) - len(self.words)
+        if place < 0:
+            return "the arguments are passed in another way"
+        return f"it is no longer so that {self.words[place]}"
 
     # ---- arrays ----
 
@@ -220,7 +227,7 @@ class Plan:
             or self.binding.strided
             or self.changed_arguments()
             or None in self.arguments.arrays
-            or any(isinstance(leaf, Tensor) for leaf in self.result_leaves())
+            or any(isinstance(leaf, Tensor | View) for leaf in self.result_leaves())
         )
 
     def advance(self) -> list[int]:
