@@ -12,13 +12,13 @@ from streetlight.compile.access import Index, View, broadcast, index_of
 from streetlight.compile.c_text import converted, expression, literal, memory_type, register_type
 from streetlight.compile.function import Function
 from streetlight.compile.fuse import Fuser
+from streetlight.compile.joining import REDUCTIONS
 from streetlight.compile.kernels import Loop
 from streetlight.compile.memory import Memory
 from streetlight.dtypes import DType
 from streetlight.graph.graph import RANDOM, Node, Operand, Value
 
 LONGEST_FLOAT_SUM = 1024  # longer rows of float32 are summed up in float64
-REDUCTIONS = frozenset({"sum", "amax", "amin"})
 
 
 class LoopWriter:
