@@ -396,6 +396,24 @@ def loss_at_each_step(m: Maker) -> None:
     total(m, losses)
 
 
+def filling(m: Maker) -> None:
+    """A tensor that is filled piece by piece, and read in between."""
+    shape = (m.size() + 1, m.size(), m.size())
+    dim = int(m.random.integers(2))
+    x = m.op("expand", m.tensor(), shape=shape) if m.flag() else m.of_shape(*shape)
+    places = m.random.permutation(shape[dim])[: m.random.integers(1, shape[dim] + 1)]
+    for place in [*places, *places[:1]]:
+        place = int(place)
+        part = place if m.flag() else slice(place, place + 1)
+        index = (*[slice(None)] * dim, part, ...)
+        piece = m.op("slice", x, index=index).shape
+        value = m.choose([m.of_shape(*piece), m.of_shape(*piece), m.of_shape(piece[-1]), 0.5])
+        x = m.op("assign", x, value, view=all_ops["slice"], attributes={"index": index})
+        if m.flag():
+            m.op("slice", x, index=(*[slice(None)] * dim, int(m.choose(places)), ...))
+    m.op("slice", x, index=(*[slice(None)] * dim, int(m.choose(places)), ...))
+
+
 def gradient_of_table(m: Maker) -> None:
     """Rows added to a table, seen in another way before."""
     height, wide, a, b = m.size(), m.size(), m.size(), m.size()
@@ -426,7 +444,7 @@ MOVES = (
     reshape, reshape, permute, permute, expand, expand, slicing, slicing, unslice, cat, product,
     product, batches, numbers, draw, over_time, stacked, table, table_over_time, in_order,
     repeated, repeated, attention, side_by_side, shared, gradient_of_table, heads,
-    heads, loss_at_each_step,
+    heads, loss_at_each_step, filling,
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ What the backend may rely on afterwards:
 from __future__ import annotations
 
 from streetlight.compile.passes import (
+    assigns,
     broadcast,
     fold,
     joins,
@@ -30,13 +31,13 @@ from streetlight.graph.verify import verify
 
 __all__ = ["PASSES", "simplify"]
 
-LOCAL = united(fold.RULES, views.RULES, broadcast.RULES, products.RULES)
+LOCAL = united(fold.RULES, assigns.RULES, views.RULES, broadcast.RULES, products.RULES)
 OVER_TIME = united(LOCAL, sums.RULES, joins.RULES)
 ALL = united(OVER_TIME, tables.RULES)
 
 
 def local(graph: Graph) -> Graph:
-    """The passes common, fold, views, broadcast and products in one walk."""
+    """The passes common, fold, assigns, views, broadcast and products in one walk."""
     return rewrite(graph, LOCAL)
 
 
