@@ -5,9 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 import mmap
-import subprocess
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,31 +13,11 @@ from numpy.lib.stride_tricks import as_strided
 
 from streetlight import dtypes
 from streetlight.compile.c_text import memory_type
-from streetlight.compile.matmul import Operand, Product, functions, statements
+from streetlight.compile.cache import load
+from streetlight.compile.matmul import Operand, Product, statements
+from streetlight.compile.runtime import FOLDER, runtime
+from streetlight.compile.toolchain import FLAGS
 
-RUNTIME = r"""
-#include <stdint.h>
-#include <string.h>
-typedef void (*sl_task)(const void *context, int64_t begin, int64_t end);
-void sl_parallel(sl_task task, const void *context, int64_t count) {
-  task(context, 0, count / 3);
-  task(context, count / 3, count);
-}
-#define GEMM(name, real) \
-void name(int ta, int tb, int64_t m, int64_t n, int64_t k, real alpha, const real *a, \
-          int64_t lda, const real *b, int64_t ldb, real beta, real *c, int64_t ldc) { \
-  for (int64_t i = 0; i < m; i++) \
-    for (int64_t j = 0; j < n; j++) { \
-      real sum = 0; \
-      for (int64_t p = 0; p < k; p++) \
-        sum += a[ta ? p * lda + i : i * lda + p] * b[tb ? j * ldb + p : p * ldb + j]; \
-      c[i * ldc + j] = (alpha ? alpha * sum : 0) + (beta ? beta * c[i * ldc + j] : 0); \
-    } \
-}
-GEMM(sl_gemm_f32, float)
-GEMM(sl_gemm_f64, double)
-"""
-FLAGS = "-O2 -march=native -fno-math-errno -fno-trapping-math -ffp-contract=fast -fopenmp-simd"
 UNTOUCHED = 77  # what lies between the elements of c
 LAYOUTS = {  # strides of a matrix of so many rows and columns
     "n": lambda rows, columns: (columns, 1),
@@ -111,21 +89,21 @@ def case(
     return Case(Product(batch, m, n, k, kind, *operands, alpha, beta), *arrays, factors)
 
 
-def run(cases: list[Case], folder: Path) -> None:
+def run(cases: list[Case]) -> None:
     """Compile all products into one library and carry them out."""
-    texts = [RUNTIME, *dict.fromkeys(text for each in cases for text in functions(each.product))]
+    texts = [(FOLDER / "runtime.h").read_text("utf-8")]
+    texts.append("void bind(const sl_runtime *services) { sl_bound = services; }")
     for i, each in enumerate(cases):
         kind = memory_type(each.product.dtype)
         texts += [f"void run{i}(const {kind} *a, const {kind} *b, {kind} *c,",
                   "double alpha, double beta) {", *statements(each.product), "}"]  # fmt: skip
-    source, library = folder / "products.c", folder / "products.so"
-    source.write_text("\n".join(texts))
-    command = ["gcc", *FLAGS.split(), "-Wall", "-shared", "-fPIC", "-o", str(library), str(source)]
-    subprocess.run(command, check=True)
-    compiled = ctypes.CDLL(str(library))
+    library = load("\n".join(texts), (*FLAGS, "-O1"))
+    runtime().use_tiles("f32")
+    runtime().use_tiles("f64")
+    library.bind(ctypes.c_void_p(runtime().services))
     for i, each in enumerate(cases):
         pointers = [ctypes.c_void_p(x.ctypes.data) for x in (each.a, each.b, each.c)]
-        getattr(compiled, f"run{i}")(*pointers, *map(ctypes.c_double, each.factors))
+        getattr(library, f"run{i}")(*pointers, *map(ctypes.c_double, each.factors))
 
 
 def expected(case: Case) -> np.ndarray:
@@ -154,12 +132,12 @@ def assert_equal(case: Case, wanted: np.ndarray) -> None:
     assert same.all(), f"{case.product} is off at {np.argwhere(~same)[:5].tolist()}"
 
 
-def check(cases: list[Case], folder: Path) -> None:
+def check(cases: list[Case]) -> None:
     wanted = [expected(each) for each in cases]
     for each in cases:
         if each.product.beta == "0" and each.c.dtype.kind == "f":
             each.c[...] = np.nan  # must not be read
-    run(cases, folder)
+    run(cases)
     for each, result in zip(cases, wanted, strict=True):
         assert_equal(each, result)
 
@@ -171,19 +149,19 @@ SIZES = [(1, 1, 1), (1, 5, 3), (5, 1, 3), (3, 4, 1), (2, 3, 70), (1, 70, 33), (4
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("layouts", ["nnn", "ntn", "tnn", "ttn", "NTN", "TNN"])
-def test_sizes_and_transposes(layouts: str, dtype: str, tmp_path: Path) -> None:
-    check([case(*sizes, layouts, dtype) for sizes in SIZES], tmp_path)
+def test_sizes_and_transposes(layouts: str, dtype: str) -> None:
+    check([case(*sizes, layouts, dtype) for sizes in SIZES])
 
 
 @pytest.mark.parametrize("layouts", ["snn", "nsn", "sss", "nnt", "rnn", "nrn", "ttT", "nns"])
-def test_strange_strides(layouts: str, tmp_path: Path) -> None:
-    check([case(*sizes, layouts) for sizes in SIZES], tmp_path)
+def test_strange_strides(layouts: str) -> None:
+    check([case(*sizes, layouts) for sizes in SIZES])
 
 
 @pytest.mark.parametrize("dtype", ["float16", "int8", "int32", "int64", "uint8", "bool"])
-def test_other_element_types(dtype: str, tmp_path: Path) -> None:
+def test_other_element_types(dtype: str) -> None:
     cases = [case(*sizes, layouts, dtype) for sizes in SIZES[:10] for layouts in ("nnn", "tsn")]
-    check(cases, tmp_path)
+    check(cases)
 
 
 FACTORS = [("-1", "0", (-1, 0)), ("1", "1", (1, 1)), ("0.5f", "2", (0.5, 2)),
@@ -192,14 +170,14 @@ FACTORS = [("-1", "0", (-1, 0)), ("1", "1", (1, 1)), ("0.5f", "2", (0.5, 2)),
 
 
 @pytest.mark.parametrize(("alpha", "beta", "factors"), FACTORS)
-def test_factors(alpha: str, beta: str, factors: tuple[float, float], tmp_path: Path) -> None:
+def test_factors(alpha: str, beta: str, factors: tuple[float, float]) -> None:
     options = {"alpha": alpha, "beta": beta, "factors": factors}
     layouts = ("nnn", "NTN", "nns")
-    check([case(*sizes, each, **options) for sizes in SIZES for each in layouts], tmp_path)
+    check([case(*sizes, each, **options) for sizes in SIZES for each in layouts])
 
 
-def test_no_terms_give_zero(tmp_path: Path) -> None:
-    check([case(3, 4, 0), case(3, 4, 0, beta="beta", factors=(1, 0.5))], tmp_path)
+def test_no_terms_give_zero() -> None:
+    check([case(3, 4, 0), case(3, 4, 0, beta="beta", factors=(1, 0.5))])
 
 
 def test_empty_products_are_nothing() -> None:
@@ -208,18 +186,18 @@ def test_empty_products_are_nothing() -> None:
 
 
 @pytest.mark.parametrize("shared", ["", "a", "b"])
-def test_batches(shared: str, tmp_path: Path) -> None:
+def test_batches(shared: str) -> None:
     sizes = [(3, 4, 5), (64, 64, 32), (1, 17, 9), (33, 1, 8)]
     batches = [(3,), (2, 3), (1, 2, 2)]
-    check([case(*size, "ntn", batch=batch, shared=shared) for size in sizes for batch in batches],
-          tmp_path)  # fmt: skip
+    options = [{"batch": batch, "shared": shared} for batch in batches]
+    check([case(*size, "ntn", **option) for size in sizes for option in options])
 
 
-def test_elements_between_the_results_stay(tmp_path: Path) -> None:
+def test_elements_between_the_results_stay() -> None:
     cases = [case(*sizes, "nnN") for sizes in SIZES]
     for each in cases:
         each.c[...] = 0
-    run(cases, tmp_path)
+    run(cases)
     for each in cases:
         rows, columns = each.c.shape
         gaps = as_strided(each.c, (rows - 1, columns + 5))[:, columns:]
@@ -227,10 +205,10 @@ def test_elements_between_the_results_stay(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layouts", ["nnn", "ntn", "tnn"])
-def test_nan_and_infinity_spread_as_in_numpy(layouts: str, tmp_path: Path) -> None:
+def test_nan_and_infinity_spread_as_in_numpy(layouts: str) -> None:
     cases = [case(*sizes, layouts) for sizes in SIZES]
     cases += [replace(each, product=replace(each.product, alpha="alpha"), factors=(0, 0))
               for each in (case(17, 33, 9), case(3, 4, 5))]  # fmt: skip
     for each in cases:
         each.a[0, 0], each.a[-1, -1], each.b[0, -1] = np.inf, np.nan, 0
-    check(cases, tmp_path)
+    check(cases)

@@ -23,7 +23,6 @@ class CSource:
 
     Attributes:
         text: kernels and `step`, without the headers.
-        library: what matrix products share; it stands in front of the text.
         inputs: names of the tensor inputs, in the order of the buffers.
         constants: the data of those inputs that never change, by name.
         outputs: shape and dtype of the tensor outputs; their buffers follow.
@@ -40,7 +39,6 @@ class CSource:
     """
 
     text: str
-    library: str
     inputs: list[str]
     constants: dict[str, Any]
     outputs: list[tuple[Shape, DType]]
@@ -65,7 +63,6 @@ def build(graph: Graph) -> CSource:
     writer = StepWriter(fuser, memory)
     return CSource(
         text=writer.write(),
-        library="\n".join(writer.library),
         inputs=[value.name for value in memory.inputs],
         constants={g.value.name: g.data for g in graph.inputs if g.kind == "constant"},
         outputs=[(value.shape, value.dtype) for value in graph.outputs if not value.number],

@@ -15,7 +15,7 @@ class Operand:
     """A batch of matrices in memory.
 
     Attributes:
-        pointer: C expression of the address of the first element.
+        pointer: the address of the first element in C, a name or in brackets.
         strides: steps from row to row and from column to column, in elements.
         batch_strides: the same for each dimension of the batch; 0 where it is broadcast.
     """
@@ -29,6 +29,13 @@ class Operand:
         """The transposed matrices."""
         return replace(self, strides=self.strides[::-1])
 
+    def inside(self, loops: int) -> Operand:
+        """The matrices that are left within loops over so many dimensions of the batch."""
+        outer = enumerate(self.batch_strides[:loops], 2)
+        steps = [f" + i{d} * {stride}" for d, stride in outer if stride]
+        pointer = f"({self.pointer}{''.join(steps)})" if steps else self.pointer
+        return Operand(pointer, self.strides, self.batch_strides[loops:])
+
 
 @dataclass(frozen=True)
 class Product:
@@ -40,7 +47,7 @@ class Product:
         dtype: of all three matrices.
         a, b, c: where they are; c overlaps neither a nor b.
         alpha, beta: C expressions; where beta is "0", c need not hold anything.
-        packed: whether b is what `matmul.pack_statements` has made of it.
+        packed: whether b is what `tiles.pack_statements` has made of it.
     """
 
     batch: tuple[int, ...]
@@ -77,3 +84,14 @@ class Product:
     def multiplications(self) -> int:
         """How many numbers are multiplied for one matrix of the batch."""
         return self.m * self.n * self.k
+
+    def inside(self, loops: int) -> Product:
+        """The product that is left within loops over so many dimensions of the batch."""
+        a, b, c = (operand.inside(loops) for operand in (self.a, self.b, self.c))
+        return replace(self, batch=self.batch[loops:], a=a, b=b, c=c)
+
+    def with_loops(self, loops: int, lines: list[str]) -> list[str]:
+        """The lines within loops over so many dimensions of the batch, counted by i2, i3, ..."""
+        sizes = enumerate(self.batch[:loops], 2)
+        heads = [f"for (int64_t i{d} = 0; i{d} < {size}; i{d}++)" for d, size in sizes]
+        return [*heads, "{", *(f"  {line}" for line in lines), "}"] if heads else lines

@@ -99,7 +99,7 @@ def program_text(source: CSource) -> str:
     """The whole C of a program."""
     names = ["runtime.h", "vector_math.h", "entry.h"]
     *before, after = ((FOLDER / name).read_text("utf-8") for name in names)
-    return "\n".join([*before, source.library, source.text, after])
+    return "\n".join([*before, source.text, after])
 
 
 class Program:
@@ -128,6 +128,9 @@ class Program:
         self._library.sl_bind(ctypes.c_void_p(runtime().services))
         if "sl_gemm" in source.text:
             _ = runtime().blas
+        for suffix in ("f32", "f64"):
+            if f"sl_multiply_{suffix}" in source.text:
+                runtime().use_tiles(suffix)
         count = len(source.inputs) + len(source.outputs) + len(source.host_draws)
         self.buffers = (ctypes.c_void_p * count)()
         self.numbers = (ctypes.c_double * (len(source.numbers) + source.number_outputs))()

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from streetlight.compile import tiles
 from streetlight.compile.blas import Blas, find
 from streetlight.compile.cache import load
 from streetlight.compile.toolchain import FLAGS
@@ -40,6 +41,7 @@ class Runtime:
         text = header + "".join((FOLDER / name).read_text("utf-8") for name in FILES)
         self._library = load(text, (*FLAGS, "-O2"))
         self.services = self._address("sl_services")
+        self._tiles: dict[str, ctypes.CDLL] = {}
         self._python = _python()
         self._library.sl_use_python(ctypes.byref(self._python))
         self.reads_arrays = all(map(self._reads, _samples()))
@@ -75,6 +77,18 @@ class Runtime:
         """Multiply matrices with this from now on."""
         single, double = ctypes.c_void_p(found.f32), ctypes.c_void_p(found.f64)
         self._library.sl_use_blas(single, double, found.wide, found.keeps_threads)
+
+    def use_tiles(self, suffix: str) -> None:
+        """Have our own products of matrices, of f32 or f64: compiled when first needed."""
+        if suffix in self._tiles:
+            return
+        header = (FOLDER / "runtime.h").read_text("utf-8")
+        library = load(header + tiles.library(suffix), (*FLAGS, "-O2"))
+        library.sl_bind(ctypes.c_void_p(self.services))
+        names = (f"multiply_{suffix}", f"pack_{suffix}")
+        addresses = [ctypes.cast(library[name], ctypes.c_void_p) for name in names]
+        self._library.sl_use_tiles(int(suffix[1:]) // 8, *addresses)
+        self._tiles[suffix] = library
 
     def step(self, entry: Any) -> Any:
         """A built-in function that goes through an entry: an array with C's `entry` in it."""

@@ -53,7 +53,6 @@ class StepWriter:
     def __init__(self, fuser: Fuser, memory: Memory) -> None:
         self.fuser, self.memory = fuser, memory
         self.functions: list[str] = []
-        self.library: list[str] = []
         self.known: dict[Hashable, str] = {}
         self.names: dict[Value, str] = {}
         self.taken: set[str] = set()
@@ -67,7 +66,7 @@ class StepWriter:
     # ---- the whole ----
 
     def write(self) -> str:
-        """Return kernels and step; `library` then holds what they use of matmul.h."""
+        """Return kernels and step."""
         self._numbers()
         for kernel in [*self.fuser.checks, *self.fuser.kernels]:
             self._kernel(kernel)
@@ -303,18 +302,8 @@ class StepWriter:
             ("-" if kernel.negative else "") + (" * ".join(alpha) or "1"),
             "1" if kernel.onto is not None else "0",
         )  # fmt: skip
-        self._product_functions(product)
         function.lines = matmul.statements(product)
         self._call(function, node)
-
-    def _product_functions(self, product: matmul.Product) -> None:
-        """What products share goes to the library, the task of this one to the kernels."""
-        *shared, task = matmul.functions(product) or [""]
-        for text in shared:
-            if text not in self.library:
-                self.library.append(text)
-        if task and task.strip() not in self.functions:
-            self.functions.append(task.strip())
 
     def _scale(self, function: Function, factor: Operand, node: Node) -> str:
         if not isinstance(factor, Value):

@@ -21,4 +21,11 @@ static void random_words(uint64_t *state, uint32_t *out, int64_t count) {
   memcpy(state, s, sizeof s);
 }
 
-const sl_runtime sl_services = {parallel, gemm_f32, gemm_f64, random_words};
+sl_runtime sl_services = {
+    .parallel = parallel, .gemm_f32 = gemm_f32, .gemm_f64 = gemm_f64, .random_words = random_words};
+
+/* Sets what tiles.c has for an element type of so many bytes. */
+void sl_use_tiles(int size, void *multiply, void *pack) {
+  if (size == 4) sl_services.multiply_f32 = multiply, sl_services.pack_f32 = pack;
+  else sl_services.multiply_f64 = multiply, sl_services.pack_f64 = pack;
+}

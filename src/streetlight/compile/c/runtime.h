@@ -18,6 +18,19 @@ enum { SL_INDEX = 1, SL_DIVISION = 2 }; /* an index out of range; an integer div
 
 typedef void (*sl_task)(const void *context, int64_t begin, int64_t end);
 
+/* A matrix product c = alpha a b + beta c, of (m, k) and (k, n), or a batch of them: its sizes, and
+   strides in elements. The rows of c are contiguous, and c is read where `adds`. */
+enum { SL_BATCH = 4 }; /* dimensions of a batch, at most; 0 and 1 mean that there is none */
+typedef struct {
+  int64_t m, n, k, a_row, a_column, b_row, b_column, c_row;
+  int64_t batch[SL_BATCH], a_batch[SL_BATCH], b_batch[SL_BATCH], c_batch[SL_BATCH];
+  int reading, adds;
+} sl_product;
+
+/* How b is read: where it lies, copied a few columns at a time, copied before by sl_pack, or where
+   it lies column by column, for dot products. */
+enum { SL_DIRECT, SL_COPIED, SL_PACKED, SL_DOTS };
+
 /* The services, one table for all programs of the process. Matrices are row-major; `ta` and `tb`
    say whether a and b are read transposed; with beta == 0, c is only written. */
 typedef struct {
@@ -26,6 +39,12 @@ typedef struct {
                    int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
   void (*gemm_f64)(int ta, int tb, int64_t m, int64_t n, int64_t k, double alpha, const double *a,
                    int64_t lda, const double *b, int64_t ldb, double beta, double *c, int64_t ldc);
+  void (*multiply_f32)(const sl_product *product, const float *a, const float *b, float *c,
+                       float alpha, float beta);
+  void (*multiply_f64)(const sl_product *product, const double *a, const double *b, double *c,
+                       double alpha, double beta);
+  void (*pack_f32)(const sl_product *product, const float *b, float *panels);
+  void (*pack_f64)(const sl_product *product, const double *b, double *panels);
   void (*random_words)(uint64_t *state, uint32_t *out, int64_t count);
 } sl_runtime;
 
@@ -33,6 +52,10 @@ static const sl_runtime *sl_bound;
 #define sl_parallel (sl_bound->parallel) /* task(context, begin, end) on parts of 0..count */
 #define sl_gemm_f32 (sl_bound->gemm_f32)
 #define sl_gemm_f64 (sl_bound->gemm_f64)
+#define sl_multiply_f32 (sl_bound->multiply_f32)
+#define sl_multiply_f64 (sl_bound->multiply_f64)
+#define sl_pack_f32 (sl_bound->pack_f32)
+#define sl_pack_f64 (sl_bound->pack_f64)
 #define sl_random_words (sl_bound->random_words) /* the words of Generator.words */
 
 /* Notes an error; kernels do: return sl_fail(call, SL_INDEX, node, index). */
