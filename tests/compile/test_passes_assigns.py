@@ -105,6 +105,13 @@ def test_what_does_not_fit_stays(text: str) -> None:
     check_stays(assigns, INPUTS + body(text))
 
 
+def test_a_tensor_that_is_replaced_as_a_whole_is_the_value() -> None:
+    text = arguments("x: f64[]; a: f64[]; y: f64[2, 3]; b: f64[3]") + body(
+        f"{put('c', 'x', 'a', '(...,)')}; d = neg(c); {put('e', 'y', 'b', '(:, ...)')}; return d, e"
+    )
+    check(assigns, text, "d = neg(a)\ne = expand(b, shape=(2, 3))\nreturn d, e")
+
+
 def test_pieces_that_overlap_in_part_are_left_alone() -> None:
     text = arguments("x: f64[5]; a: f64[2]") + body(
         f"{put('c', 'x', 'a', '(0:2:1, ...)')}; {put('d', 'c', 'a', '(1:3:1, ...)')};"

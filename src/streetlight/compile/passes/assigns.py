@@ -109,6 +109,8 @@ def _filling(w: Rewriter, node: Node) -> Value | None:
     taken, x, made = _place(node), node.values[0], w.about(Fillings).of
     if taken is None:
         return None
+    if is_all(taken, node.output.shape):
+        return reshaped(w, _seen(w, node.inputs[1], taken, node), node.output.shape)
     filling, turns = made.get(x, (None, 0))
     if filling is None or turns != filling.turns or not filling.fits(taken):
         filling = Filling(x, _along(taken, x.shape), taken)
