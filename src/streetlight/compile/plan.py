@@ -65,7 +65,7 @@ class Plan:
         self._paths = {one.value.name: one.path for one in given}
         self.program = Program(source, source.constants)
         self.binding = Binding(traced, self.program)
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # a trace holds it, and may come to a call
         self.names = guards.Names({**GLOBALS, **dict.fromkeys(LOCALS), **self._tools()})
         self.arguments = guards.Arguments(self.names, function, args, kwargs)
         self.tensors = [self._captured(captured) for captured in self.binding.captured]
