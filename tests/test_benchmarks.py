@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -14,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 SMALL = [
     "streetlight", "mlp:dropout=0,batch=5", "mlp-adam:dropout=0,batch=5",
     "sentiment:vocabulary=50,words=9", "rnn:width=8,steps=4", "lstm:width=8,steps=4",
-    "lstm-small:width=8,steps=3", "transformer:layers=2,width=16,context=6,batch=2",
+    "lstm-small:width=8,steps=3", "transformer:layers=1,width=16,context=6,batch=2",
 ]  # fmt: skip
 LOSSES = """
 import json, sys
@@ -26,9 +27,14 @@ print(json.dumps({name: [step(n).item() for n in range(5)] for name, step in ste
 """
 
 
+QUICKLY = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_backend_optimization_level=0"}
+
+
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    command, environment = [sys.executable, *arguments], {**os.environ, **QUICKLY}
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment
+    )
 
 
 def test_table_and_json(tmp_path: Path) -> None:

@@ -11,7 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.workloads.training import Batch, Step, Training, Weights, jax_training, load
+from benchmarks.workloads.training import (
+    Batch,
+    Step,
+    Training,
+    Weights,
+    fastest,
+    jax_training,
+    load,
+)
 
 BATCHES = 10
 RULES = {"SGD": {"lr": 0.1}, "Adam": {"lr": 1e-3, "betas": (0.9, 0.999)}}
@@ -60,9 +68,14 @@ class Mlp:
         cross_entropy = nn.functional.cross_entropy
         return Training(
             lambda images, labels: cross_entropy(model(images), labels),
-            getattr(torch.optim, self.rule)(model.parameters(), **RULES[self.rule]),
+            self.optimizer(torch, model.parameters()),
             [(torch.tensor(images), torch.tensor(labels)) for images, labels in self.batches()],
         )
+
+    def optimizer(self, torch: Any, parameters: Any) -> Any:
+        """Build the optimiser of the rule."""
+        more = fastest(torch) if self.rule == "Adam" else {}
+        return getattr(torch.optim, self.rule)(parameters, **RULES[self.rule], **more)
 
     def jax_step(self, jax: Any) -> Step:
         """Build it in JAX; dropout's random numbers are drawn within the step."""

@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.workloads.training import Batch, Step, Training, Weights, jax_training, load
+from benchmarks.workloads.training import (
+    Batch,
+    Step,
+    Training,
+    Weights,
+    fastest,
+    jax_training,
+    load,
+)
 
 BATCHES = 10
 RULE = {"lr": 1e-3, "betas": (0.9, 0.999), "weight_decay": 0.01}
@@ -55,7 +63,7 @@ class Transformer:
         cross_entropy = torch.nn.functional.cross_entropy
         return Training(
             lambda letters, after: cross_entropy(model(letters).flatten(0, 1), after.flatten()),
-            torch.optim.AdamW(model.parameters(), **RULE),
+            torch.optim.AdamW(model.parameters(), **RULE, **fastest(torch)),
             [(torch.tensor(letters), torch.tensor(after)) for letters, after in self.batches()],
         )
 
