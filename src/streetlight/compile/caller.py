@@ -27,7 +27,9 @@ Example: for a step with one parameter and one argument, about this:
 
 from __future__ import annotations
 
+import itertools
 import linecache
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -42,6 +44,7 @@ from streetlight.tensor import Tensor
 MESSAGES = {1: "an index is out of range", 2: "an integer is divided by zero"}
 
 Lines = list[str]
+_numbers = itertools.count(1)
 
 
 class Caller:
@@ -60,11 +63,13 @@ class Caller:
     def make(self) -> tuple[Callable[..., Any], str]:
         """Return the function and its text."""
         text = self.text()
-        file = f"<{self.title}, compiled {id(self)}>"
-        linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+        file = f"<{self.title}, compiled {next(_numbers)}>"
         found: dict[str, Any] = {}
         exec(compile(text, file, "exec"), self.names.objects, found)
-        return found.popitem()[1], text
+        function = found.popitem()[1]
+        linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+        weakref.finalize(function, linecache.cache.pop, file, None)
+        return function, text
 
     def text(self) -> str:
         """The text of the function."""

@@ -6,6 +6,7 @@ import copy
 import functools
 import inspect
 import sys
+import time
 import types
 import warnings
 from collections import Counter
@@ -17,10 +18,11 @@ from streetlight.compile import explain
 from streetlight.compile.binding import RunEagerly, refuse_other_devices
 from streetlight.compile.loop import loop
 from streetlight.compile.plan import MISS
-from streetlight.compile.version import MAKING, Reason, Version
-from streetlight.errors import ArgumentError, CompileError
+from streetlight.compile.version import MAKING, Reason, Version, nobody_running
+from streetlight.errors import ArgumentError, CompileError, TraceError
 from streetlight.graph.graph import Graph
-from streetlight.graph.trace import NotYet, OnlyEagerly, tracing
+from streetlight.graph.trace import NotYet, OnlyEagerly, trace_call, tracing
+from streetlight.graph.traced import Traced
 from streetlight.graph.tree import flatten
 from streetlight.ops.registry import Value, context
 
@@ -78,14 +80,20 @@ class Compiled:
                 latest.calls += 1
                 return result
             return self._search(args, kwargs)
-        except RunEagerly as refused:
-            reason = str(refused)
-        return self._eagerly(reason, args, kwargs)
+        except RunEagerly as refusal:
+            refused = refusal
+        return self._eagerly(refused, args, kwargs)
 
-    def _eagerly(self, reason: str, args: Any, kwargs: Any) -> Any:
-        self._eager_calls[reason] += 1
+    def _eagerly(self, refused: RunEagerly, args: Any, kwargs: Any) -> Any:
+        self._eager_calls[str(refused)] += 1
         self.latest = NONE
-        return self.__wrapped__(*args, **kwargs)
+        result = self.__wrapped__(*args, **kwargs)
+        if refused.__cause__ is not None:
+            raise TraceError(
+                f"{self._name()} raises {refused.__cause__!r} when it is traced, but not eagerly",
+                fix="ask for no numbers of tensors inside, or do without sl.compile",
+            ) from refused.__cause__
+        return result
 
     def _search(self, args: Any, kwargs: Any) -> Any:
         """Run another version than the latest, which is made if there is none that fits."""
@@ -119,27 +127,39 @@ class Compiled:
         return version, result
 
     def _new(self, key: Hashable, args: Any, kwargs: Any) -> Version:
-        """Trace and compile.
+        """Trace and compile."""
+        previous = self._last() if self._made else None
+        arguments = explain.describe(self.__wrapped__, args, kwargs)
+        reason = explain.reason(previous, arguments, args, kwargs)
+        start = time.perf_counter()
+        traced = self._traced(key, args, kwargs)
+        seconds = time.perf_counter() - start
+        version = Version(self.__wrapped__, traced, args, kwargs, arguments, reason, seconds)
+        self._versions.setdefault(key, []).insert(0, version)
+        self._made.append(version)
+        self._warn(reason)
+        return version
+
+    def _traced(self, key: Hashable, args: Any, kwargs: Any) -> Traced:
+        """Trace.
 
         Raises:
-            RunEagerly: if the call would make state that only later calls find.
+            RunEagerly: if the call makes state that only later calls find, or raises.
         """
-        function = self.__wrapped__
-        previous = self._last() if self._made else None
-        arguments = explain.describe(function, args, kwargs)
-        reason = explain.reason(previous, arguments, args, kwargs)
         try:
-            version = Version(function, args, kwargs, arguments, reason, key in self._unsettled)
+            with nobody_running():
+                traced = trace_call(self.__wrapped__, args, kwargs, key in self._unsettled)
         except OnlyEagerly as shared:
             raise RunEagerly(str(shared)) from None
         except NotYet as made:
             self._unsettled.add(key)
             raise RunEagerly(f"it makes state that later calls use: {made}") from None
+        except TraceError:
+            raise
+        except Exception as error:  # the function's own: eager code changes state before it
+            raise RunEagerly(f"it raises {type(error).__name__}") from error
         self._unsettled.discard(key)
-        self._versions.setdefault(key, []).insert(0, version)
-        self._made.append(version)
-        self._warn(reason)
-        return version
+        return traced
 
     def _warn(self, reason: Reason) -> None:
         """Warn, once, if version after version is made and none is used again."""
@@ -217,10 +237,12 @@ class Compiled:
     def __set_name__(self, owner: type, name: str) -> None:
         self._attribute = name
 
-    def __get__(self, instance: Any, owner: Any = None) -> Compiled:
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
         """Give an instance a compiled method of its own, which it keeps."""
         if instance is None:
             return self
+        if tracing():
+            return types.MethodType(self.__wrapped__, instance)
         method = Compiled(types.MethodType(self.__wrapped__, instance))
         vars(instance)[self._attribute] = method
         return method

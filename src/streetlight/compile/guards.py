@@ -72,6 +72,7 @@ class Arguments:
             self._take(f"args[{place}]", wanted, value)
         for name, value in kwargs.items():
             self._take(f"kwargs[{name!r}]", name, value)
+        self._tensors.clear()  # nobody else may need them any longer
 
     def _take(self, text: str, wanted: str, value: Any) -> None:
         """Note the facts about one argument, or part of one, that `text` gives."""
@@ -113,7 +114,7 @@ class Arguments:
 
     def distinct(self) -> list[str]:
         """Facts that no tensor comes twice, which matters where one is changed."""
-        names = [name for _, name in self._tensors]
+        names = [name for name, array in zip(self.leaves, self.arrays, strict=True) if array]
         return [f"{one} is not {other}" for one, other in itertools.combinations(names, 2)]
 
     def _take_parts(self, name: str, container: Any) -> None:

@@ -15,7 +15,6 @@ from typing import Any
 from streetlight.compile.build import build
 from streetlight.compile.caller import Caller
 from streetlight.compile.plan import Plan
-from streetlight.graph.trace import trace_call
 from streetlight.graph.traced import Traced
 
 MAKING = threading.RLock()
@@ -52,22 +51,19 @@ class Version:
     """
 
     def __init__(
-        self, function: Any, args: Any, kwargs: Any, arguments: Mapping[str, str], reason: Reason,
-        settled: bool,
+        self, function: Any, traced: Traced, args: Any, kwargs: Any, arguments: Mapping[str, str],
+        reason: Reason, trace_seconds: float,
     ) -> None:  # fmt: skip
-        self.arguments, self.reason, self.calls = arguments, reason, 0
+        self.traced, self.arguments, self.reason = traced, arguments, reason
+        self.trace_seconds, self.calls = trace_seconds, 0
         start = time.perf_counter()
-        with nobody_running():
-            self.traced: Traced = trace_call(function, args, kwargs, settled)
-        traced = time.perf_counter()
-        self.source = build(self.traced.graph)
+        self.source = build(traced.graph)
         if os.environ.get("STREETLIGHT_SHOW_C") == "1":
             print(self.source.text)
         self.name = getattr(function, "__name__", type(function).__name__)
-        self.plan = Plan(function, self.traced, self.source, args, kwargs)
+        self.plan = Plan(function, traced, self.source, args, kwargs)
         self.run, self.text = Caller(self.name, self.plan).make()
-        self.trace_seconds = traced - start
-        self.compile_seconds = time.perf_counter() - traced
+        self.compile_seconds = time.perf_counter() - start
         _versions.add(self)
 
     @functools.cached_property
