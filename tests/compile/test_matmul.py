@@ -12,10 +12,11 @@ import pytest
 from numpy.lib.stride_tricks import as_strided
 
 from streetlight import dtypes
+from streetlight.compile import tiles
 from streetlight.compile.c_text import memory_type
 from streetlight.compile.cache import load
-from streetlight.compile.matmul import Operand, Product, statements
-from streetlight.compile.runtime import FOLDER, runtime
+from streetlight.compile.matmul import Operand, Product, blas, method, statements
+from streetlight.compile.runtime import FOLDER, runtime, thread_count
 from streetlight.compile.toolchain import FLAGS
 
 UNTOUCHED = 77  # what lies between the elements of c
@@ -38,6 +39,16 @@ class Case:
     b: np.ndarray
     c: np.ndarray
     factors: tuple[float, float]
+    packs: bool = False  # whether b is packed first
+
+    def body(self) -> list[str]:
+        """The C that computes it."""
+        if not self.packs:
+            return statements(self.product)
+        kind, size = memory_type(self.product.dtype), tiles.packed_size(self.product)
+        product = tiles.packed(self.product, "panels")
+        panels = f"static {kind} panels[{size}];"
+        return [panels, *tiles.pack_statements(self.product, "panels"), *statements(product)]
 
 
 def up_to_the_edge(count: int, dtype: np.dtype) -> np.ndarray:
@@ -96,7 +107,7 @@ def run(cases: list[Case]) -> None:
     for i, each in enumerate(cases):
         kind = memory_type(each.product.dtype)
         texts += [f"void run{i}(const {kind} *a, const {kind} *b, {kind} *c,",
-                  "double alpha, double beta) {", *statements(each.product), "}"]  # fmt: skip
+                  "double alpha, double beta) {", *each.body(), "}"]  # fmt: skip
     library = load("\n".join(texts), (*FLAGS, "-O1"))
     runtime().use_tiles("f32")
     runtime().use_tiles("f64")
@@ -176,6 +187,24 @@ def test_factors(alpha: str, beta: str, factors: tuple[float, float]) -> None:
     check([case(*sizes, each, **options) for sizes in SIZES for each in layouts])
 
 
+def test_many_terms() -> None:
+    check([case(9, 40, 2100, layouts, dtype, "1", "1", (1, 1))
+           for layouts in ("nnn", "ntn", "tsn") for dtype in ("float32", "float64")])  # fmt: skip
+
+
+def test_large_products_go_to_blas() -> None:
+    large = case(1024, 1024, 512, "ntn", alpha="alpha", factors=(-0.5, 0))
+    assert method(large.product) is blas
+    check([large])
+
+
+@pytest.mark.parametrize("factors", [(0, 1), (1, 0), (0, 0)])
+def test_zero_factors_of_large_products_meet_infinity(factors: tuple[float, float]) -> None:
+    large = case(1024, 1024, 512, "nnn", alpha="alpha", beta="beta", factors=factors)
+    large.a[3, 4], large.c[7, 5] = np.inf, np.nan
+    check([large])
+
+
 def test_no_terms_give_zero() -> None:
     check([case(3, 4, 0), case(3, 4, 0, beta="beta", factors=(1, 0.5))])
 
@@ -188,9 +217,37 @@ def test_empty_products_are_nothing() -> None:
 @pytest.mark.parametrize("shared", ["", "a", "b"])
 def test_batches(shared: str) -> None:
     sizes = [(3, 4, 5), (64, 64, 32), (1, 17, 9), (33, 1, 8)]
-    batches = [(3,), (2, 3), (1, 2, 2)]
+    batches = [(3,), (2, 3), (1, 2, 2), (2, 1, 3, 1, 2, 2)]
     options = [{"batch": batch, "shared": shared} for batch in batches]
     check([case(*size, "ntn", **option) for size in sizes for option in options])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("layouts", ["nnn", "ntn", "tNn", "nsN"])
+def test_b_that_was_packed_before(layouts: str, dtype: str) -> None:
+    sizes = [(32, 64, 40), (5, 33, 1100), (40, 7, 9), (9, 17, 16), (3, 40, 5)]
+    check([replace(case(*size, layouts, dtype), packs=True) for size in sizes])
+
+
+def test_packing_pays_where_b_lies_by_column_and_is_used_again() -> None:
+    by_column, by_row = case(32, 64, 40, "ntn").product, case(32, 64, 40).product
+    assert tiles.pays_to_pack(by_column, uses=2)
+    assert not tiles.pays_to_pack(by_column, uses=1)
+    assert not tiles.pays_to_pack(by_row, uses=9)
+
+
+def test_results_do_not_depend_on_threads() -> None:
+    cases = [case(100, 90, 70, layouts, batch=batch)
+             for layouts in ("nnn", "ntn", "tnn") for batch in ((), (5,))]  # fmt: skip
+    results = []
+    for threads in (1, 2, 3):
+        runtime().set_threads(threads)
+        run(cases)
+        results.append([each.c.copy() for each in cases])
+    runtime().set_threads(thread_count())
+    for other in results[1:]:
+        for one, same in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(one, same)
 
 
 def test_elements_between_the_results_stay() -> None:

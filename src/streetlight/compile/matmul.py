@@ -21,7 +21,8 @@ from streetlight.compile.product import Operand, Product
 __all__ = ["Operand", "Product", "statements"]
 
 # As `python -m benchmarks.matmul` measured it.
-SMALL, SHORT = 512, 16  # multiplications and terms of a sum that a C compiler unrolls
+SHORT = 16  # terms of a sum that a C compiler unrolls
+SMALL, SMALL_BY_ROW = 512, 1 << 17  # multiplications that loops are best for, if sums are short
 LARGE = 1 << 29  # multiplications from which on a BLAS is better
 
 
@@ -39,7 +40,8 @@ def method(product: Product) -> Callable[[Product], list[str]]:
         return loops
     if product.packed:
         return tiles.statements
-    if product.multiplications <= SMALL and product.k <= SHORT:
+    small = SMALL_BY_ROW if product.b.strides[1] == 1 else SMALL
+    if product.multiplications <= small and product.k <= SHORT:
         return loops
     large = product.multiplications >= LARGE and None not in _layouts(product)
     return blas if large else tiles.statements
