@@ -203,6 +203,9 @@ class Surroundings:
         if not hasattr(value, "__dict__"):
             return
         inside = is_inside(getattr(sys.modules.get(type(value).__module__), "__file__", "") or "")
+        if inside and wrapped is not None:  # a compiled function: its versions come and go
+            self._look(wrapped, path, None, "")
+            return
         for name, part in list(vars(value).items()):
             if inside or name in self._names:
                 self._look(part, f"{path}.{name}", (f"{{0}}.{name}", (value,)), "")
