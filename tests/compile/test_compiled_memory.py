@@ -9,7 +9,7 @@ import pytest
 
 import streetlight as sl
 from streetlight import nn
-from streetlight.compile.binding import overlapping, share_memory
+from streetlight.compile.binding import share_memory
 from streetlight.errors import CompileError, GradientError, InPlaceError
 
 
@@ -204,12 +204,6 @@ def test_tensors_on_other_devices_are_refused(monkeypatch: pytest.MonkeyPatch) -
     for step in (f, sl.compile(lambda x: x + 1)):
         with pytest.raises(CompileError, match="compiled steps run on the CPU"):
             step(x)
-
-
-def test_spans_that_overlap() -> None:
-    assert list(overlapping([(0, 4, 0), (4, 6, 1), (5, 9, 2), (5, 6, 3)])) == [
-        (1, 2), (1, 3), (2, 3),
-    ]  # fmt: skip
 
 
 def test_arrays_whose_elements_interleave_share_nothing() -> None:

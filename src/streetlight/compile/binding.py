@@ -133,6 +133,10 @@ class Binding:
         self.strided: list[tuple[Any, Any]] = []
         self.strided_updates: list[tuple[Any, Any]] = []
         self.given: list[Given] = []
+        self._copies: dict[int, Any] = {}  # of strided arrays, by the place of their tensor
+        count = len(self.captured)
+        self._low, self._high = np.zeros(count, np.int64), np.zeros(count, np.int64)
+        self._changes = np.array([captured.updated for captured in self.captured], bool)
 
     def rebind(self) -> bool:
         """Take up the arrays that the captured tensors hold now; False if they are of other kinds.
@@ -141,42 +145,54 @@ class Binding:
             RunEagerly: if one that is changed shares memory, or cannot be written to.
         """
         arrays = [captured.tensor._data for captured in self.captured]
-        for captured, array in zip(self.captured, arrays, strict=True):
-            if array.shape != captured.value.shape or array.dtype != captured.value.dtype:
+        pairs = enumerate(zip(arrays, self.arrays, strict=True))
+        moved = [place for place, (array, old) in pairs if array is not old]
+        for place in moved:
+            value, array = self.captured[place].value, arrays[place]
+            if array.shape != value.shape or array.dtype != value.dtype:
                 return False
-        given = [self._taken(*pair) for pair in zip(self.captured, arrays, strict=True)]
-        self._refuse_shared(arrays)
-        copies = [pair for pair in zip(arrays, given, strict=True) if pair[0] is not pair[1]]
-        updated = [array for _, array in self._updated(arrays)]
-        self.strided[:] = copies
-        self.strided_updates[:] = [c for c in copies if any(c[0] is one for one in updated)]
-        self.program.keep_out([byte_bounds(array) for array in updated])
+        for place in moved:
+            self._take(place, arrays[place])
+        for place in moved:
+            self._refuse_shared(place, arrays)
+        self.strided[:] = [(arrays[i], copy) for i, copy in self._copies.items()]
+        self.strided_updates[:] = [
+            (arrays[i], copy) for i, copy in self._copies.items() if self._changes[i]
+        ]
+        if self._changes[moved].any():
+            spans = zip(self._low[self._changes], self._high[self._changes], strict=True)
+            self.program.keep_out([(int(low), int(high)) for low, high in spans])
         self.arrays[:] = arrays
         return True
 
-    def _taken(self, captured: Captured, array: Any) -> Any:
-        """Give the program the address of an array, or of a tidy copy; return the one it was."""
-        given = tidy(array)
-        if captured.place is not None:
-            self.program.buffers[captured.place] = given.ctypes.data
+    def _take(self, place: int, array: Any) -> None:
+        """Give the program the address of an array, or of a tidy copy."""
+        captured, given = self.captured[place], tidy(array)
         if captured.updated:
             if not array.flags.writeable or is_expanded(array):
                 raise RunEagerly(f"{captured.path} is read-only or expanded")
             if isinstance(captured.tensor, Tensor) and captured.tensor._changed is None:
                 captured.tensor._changed = [0]
-        return given
+        self._low[place], self._high[place] = byte_bounds(array) if array.size else (0, 0)
+        self._copies.pop(place, None)
+        if given is not array:
+            self._copies[place] = given
+        if captured.place is not None:
+            self.program.buffers[captured.place] = given.ctypes.data
+
+    def _refuse_shared(self, place: int, arrays: Sequence[Any]) -> None:
+        """See to it that an array shares no memory with another if one of them is changed."""
+        near = (self._low < self._high[place]) & (self._high > self._low[place])
+        if not self._changes[place]:
+            near &= self._changes
+        for other in map(int, np.flatnonzero(near)):
+            if other != place and share_memory(arrays[place], arrays[other]):
+                paths = [self.captured[i].path for i in sorted((place, other))]
+                raise RunEagerly(f"{' and '.join(paths)} share memory that the step changes")
 
     def _updated(self, arrays: Sequence[Any]) -> list[tuple[Captured, Any]]:
         pairs = zip(self.captured, arrays, strict=True)
         return [(captured, array) for captured, array in pairs if captured.updated]
-
-    def _refuse_shared(self, arrays: Sequence[Any]) -> None:
-        """See to it that what is changed shares no memory with anything else."""
-        spans = [(*byte_bounds(array), place) for place, array in enumerate(arrays) if array.size]
-        for first, second in overlapping(sorted(spans)):
-            one, other = self.captured[first], self.captured[second]
-            if (one.updated or other.updated) and share_memory(arrays[first], arrays[second]):
-                raise RunEagerly(f"{one.path} and {other.path} share memory that the step changes")
 
     def carefully(self, *arrays: Any) -> int:
         """Make a step with arrays that are not as the program's entry expects them.
@@ -221,12 +237,3 @@ class Binding:
         """Put the states of the generators back to what they were."""
         for state, before in zip(self.program.states, words, strict=False):
             ctypes.memmove(state, before, _STATE)
-
-
-def overlapping(spans: Iterable[tuple[int, int, int]]) -> Iterable[tuple[int, int]]:
-    """Pairs of numbers whose spans (start, end, number), sorted by start, overlap."""
-    open_spans: list[tuple[int, int]] = []
-    for start, end, number in spans:
-        open_spans = [(other, until) for other, until in open_spans if until > start]
-        yield from ((other, number) for other, _ in open_spans)
-        open_spans.append((number, end))
