@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -37,3 +39,13 @@ def compile(function: Callable[..., Any]) -> Compiled:
     from streetlight.compile.compiled import Compiled
 
     return function if isinstance(function, Compiled) else Compiled(function)
+
+
+class _Module(types.ModuleType):
+    """Can be called, too: whoever imports this package by its path puts it in `sl.compile`."""
+
+    def __call__(self, function: Callable[..., Any]) -> Compiled:
+        return compile(function)
+
+
+sys.modules[__name__].__class__ = _Module

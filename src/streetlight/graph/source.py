@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 
-import streetlight
 from streetlight import autograd
 from streetlight.graph.graph import Source
 from streetlight.nn.module import Module
 
-PACKAGE = str(Path(streetlight.__file__).parent)
+PACKAGE = str(Path(__file__).parent.parent)
 NUMPY = str(Path(np.__file__).parent)
 PROGRAMS = ("cli", "lessons", "practice", "projects", "testing", "train")  # users themselves
 USER, INSIDE, MODULE_CALL, VISIT = range(4)
