@@ -30,7 +30,8 @@ from __future__ import annotations
 import itertools
 import linecache
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from streetlight.compile.binding import RunEagerly
@@ -42,6 +43,8 @@ from streetlight.graph.traced import SPENT, Leaf, NumberPlace, Output, View
 from streetlight.tensor import Tensor
 
 MESSAGES = {1: "an index is out of range", 2: "an integer is divided by zero"}
+
+NESTED = 10  # so many blocks, at least, does Python let stand inside each other
 
 Lines = list[str]
 _numbers = itertools.count(1)
@@ -138,7 +141,9 @@ class Caller:
         used = sorted(set(self.plan.generators), key=lambda name: id(objects[name]))
         if not used:
             return lines
-        return [f"with {', '.join(f'{name}._bits.lock' for name in used)}:", *indented(lines)]
+        locks = ", ".join(f"{name}._bits.lock" for name in used)
+        held = locks if len(used) < NESTED else f"{self.names.bind('all_of', all_of)}({locks})"
+        return [f"with {held}:", *indented(lines)]
 
     def _run(self) -> Lines:
         lines = ["before = words()"] if self.may_fail and self.plan.generators else []
@@ -276,6 +281,15 @@ class Caller:
     def _object(self, thing: Any) -> str:
         plain = thing is None or type(thing) in (bool, int, str)
         return repr(thing) if plain else self.names.bind("kept", thing)
+
+
+@contextmanager
+def all_of(*locks: Any) -> Iterator[None]:
+    """Hold several locks."""
+    with ExitStack() as stack:
+        for lock in locks:
+            stack.enter_context(lock)
+        yield
 
 
 def indented(lines: Sequence[str]) -> Lines:
