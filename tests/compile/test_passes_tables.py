@@ -86,6 +86,22 @@ def test_gradients_of_few_rows_of_a_large_table_are_multiplied_first() -> None:
     check_stays(tables, text)
 
 
+def test_arithmetic_on_rows_is_done_on_the_table() -> None:
+    text = PICKED + "argument b: f64[4]\n" + body("y = add(b, x); return y")
+    check(tables, text, "add_0 = add(b, t)\ny = pick(add_0, i, index=(HERE,))\nreturn y")
+
+
+@pytest.mark.parametrize("text", [
+    PICKED + "y = mul(x, x)\nreturn y",
+    PICKED + body("y = tanh(x); return y, x"),
+    PICKED.replace("i64[8]", "i64[3]") + body("y = tanh(x); return y"),
+    PICKED + "argument b: f64[8, 1]\n" + body("y = add(x, b); return y"),
+    PICKED + "argument b: f64[2, 8, 4]\n" + body("y = add(x, b); return y"),
+])  # fmt: skip
+def test_other_arithmetic_stays(text: str) -> None:
+    check_stays(tables, text)
+
+
 @pytest.mark.parametrize(("view", "after"), [
     ("b = slice(a, index=(1, 0:3:1, 0:4:1, ...))", "slice_0 = slice(i, index=(1, 0:3:1, ...))"),
     ("b = reshape(a, shape=(6, 4))", "reshape_0 = reshape(i, shape=(6,))"),

@@ -2,6 +2,7 @@
 
 Input: a graph. Output: the same, where
     product of the picked rows          becomes the picked rows of the product,
+    arithmetic on picked rows           becomes the picked rows of arithmetic on the table,
     product, added to rows of a table   becomes the product of what is added to rows,
     gᵀ times picked rows                becomes (g added to rows)ᵀ times the table
 if the table has fewer rows than are picked from it. Views of picked rows become views of the
@@ -17,6 +18,9 @@ becomes
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Hashable
+
 import numpy as np
 
 from streetlight.compile.passes.products import transposed, untransposed
@@ -27,7 +31,7 @@ from streetlight.graph.graph import Graph, Node, Value
 from streetlight.ops.indexing import HERE, _pick, _unpick
 from streetlight.ops.linalg import _matmul
 from streetlight.ops.movement import _cat, _permute, _reshape, _slice, _unslice
-from streetlight.ops.registry import Shape
+from streetlight.ops.registry import Elementwise, Shape, all_ops
 
 ROWS = (HERE,)
 
@@ -222,7 +226,54 @@ def _product_to_rows(w: Rewriter, node: Node) -> Value | None:
     return w.make(_matmul, added, right)
 
 
+# ---- arithmetic ----
+
+
+def _row_by_row(node: Node, makers: dict[Value, Node]) -> tuple[Node, tuple[Hashable, ...]] | None:
+    """The pick that arithmetic is done to, and what is done to its table.
+
+    All other operands must be the same for each row.
+    """
+    picks = [makers.get(x) for x in node.inputs if isinstance(x, Value) and x.ndim > 1]
+    pick = picks[0] if len(picks) == 1 else None
+    if pick is None or pick.op is not _pick or not by_rows(pick):
+        return None
+    table, x = pick.values[0], pick.output
+    others = [y for y in node.inputs if isinstance(y, Value) and y is not x]
+    if x.shape != node.output.shape or any(y.ndim >= table.ndim for y in others):
+        return None
+    return pick, (node.op, *[table if y is x else y for y in node.inputs], str(node.attributes))
+
+
+def rows_computed(graph: Graph) -> Counter[Hashable]:
+    """For arithmetic on a table, on how many rows picked from it it is done in all."""
+    makers, found = graph.makers(), Counter[Hashable]()
+    for node in graph.nodes:
+        row_by_row = _row_by_row(node, makers) if isinstance(node.op, Elementwise) else None
+        if row_by_row:
+            found[row_by_row[1]] += row_by_row[0].values[1].size
+    return found
+
+
+def _arithmetic_on_rows(w: Rewriter, node: Node) -> Value | None:
+    """f(picked rows) are rows picked from f(table)."""
+    found = _row_by_row(node, w.makers)
+    if found is None or not w.single(found[0].output):
+        return None
+    pick, done = found
+    table, rows = pick.values
+    old = tuple([w.origin(x) if isinstance(x, Value) else x for x in done])
+    if table.shape[0] >= w.about(rows_computed)[old]:
+        return None
+    operands = [table if x is pick.output else x for x in node.inputs]
+    return _pick_rows(w, w.make(node.op, *operands, **node.attributes), rows)
+
+
+ARITHMETIC: Rules = {
+    op: [_arithmetic_on_rows] for op in all_ops.values() if isinstance(op, Elementwise)
+}
 RULES: Rules = {
+    **ARITHMETIC,
     _slice: [_slice_of_rows],
     _reshape: [_reshape_of_rows],
     _permute: [_permute_of_rows],
