@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.compile.programs import numbers
 
@@ -71,6 +72,24 @@ def test_numbers_may_change_freely() -> None:
         step(numbers(8, 3), numbers(8, 1))
         schedule.step()
     assert len(versions(step)) == 1
+
+
+@pytest.mark.parametrize("kind", [float, int, np.float64, np.float32, np.int64, sl.tensor])
+def test_a_learning_rate_may_be_a_number_of_any_kind(kind: Any) -> None:
+    weight = nn.Parameter(sl.zeros(1))
+    optimizer = optim.SGD([weight], lr=kind(1))
+
+    @sl.compile
+    def step() -> None:
+        optimizer.zero_grad()
+        weight.sum().backward()
+        optimizer.step()
+
+    for rate in (1, 2, 3):
+        optimizer.param_groups[0]["lr"] = kind(rate)
+        step()
+    assert weight.item() == -6.0
+    assert len(versions(step)) == (3 if kind is sl.tensor else 1)
 
 
 @pytest.mark.parametrize(

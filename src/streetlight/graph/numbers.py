@@ -10,6 +10,8 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from streetlight import dtypes
 from streetlight.errors import TraceError
 from streetlight.graph.capture import Origin
@@ -19,6 +21,18 @@ from streetlight.graph.traced import Guard, NumberPlace, Traced
 from streetlight.tensor import Tensor
 
 NUMBERS = (int, float)
+WHOLE = (int, np.integer)
+
+
+def holds_numbers(value: Any) -> bool:
+    """Whether it is a number that may change between calls, or a tuple or list of such."""
+    if type(value) in (tuple, list):
+        return bool(value) and {*map(type, value)} <= {*NUMBERS}
+    return _is_plain(value)
+
+
+def _is_plain(value: Any) -> bool:
+    return type(value) in NUMBERS or isinstance(value, np.floating | np.integer)
 
 
 @dataclass(eq=False)
@@ -48,16 +62,16 @@ class Numbers:
         """Replace all numbers of a dict, also those in tuples."""
         for key, value in list(container.items()):
             where = f"{path}.{key}"
-            if type(value) in NUMBERS:
-                place = NumberPlace(container, key, None, type(value) is int)
+            if not holds_numbers(value):
+                continue
+            if _is_plain(value):
+                place = NumberPlace(container, key, None, isinstance(value, WHOLE))
                 substitute: Any = self._number(place, where)
-            elif type(value) in (tuple, list) and value and {*map(type, value)} <= {*NUMBERS}:
+            else:
                 substitute = type(value)(
                     self._number(NumberPlace(container, key, i, type(v) is int), f"{where}.{i}")
                     for i, v in enumerate(value)
                 )
-            else:
-                continue
             self._replaced.append(Replaced(container, key, value, substitute, where))
             container[key] = substitute
 

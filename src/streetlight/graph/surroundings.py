@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from streetlight.graph.graph import Kind
+from streetlight.graph.numbers import holds_numbers
 from streetlight.graph.source import is_inside
 from streetlight.graph.traced import Guard
 from streetlight.nn.members import Parameter
@@ -155,9 +156,12 @@ class Surroundings:
         self._class(type(optimizer))
         for index, group in enumerate(optimizer.param_groups):
             for name, value in group.items():
+                words = f"{path}.param_groups[{index}][{name!r}]"
+                place = f"{{0}}{_subscript(name)}", (group,)
                 if isinstance(value, bool | str | types.NoneType):
-                    words = f"{path}.param_groups[{index}][{name!r}]"
-                    self._guard_plain(value, words, (f"{{0}}{_subscript(name)}", (group,)))
+                    self._guard_plain(value, words, place)
+                elif not holds_numbers(value):
+                    self._guard_same(value, words, place)
         self._guard_size(optimizer.param_groups, f"{path}.param_groups", "groups")
 
     def _parameters(self, optimizer: Optimizer, path: str) -> None:
