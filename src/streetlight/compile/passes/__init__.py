@@ -1,5 +1,15 @@
 """The passes: each takes a graph and returns a simpler one that computes the same.
 
+    dead, common, fold    leave out what nobody needs, is there twice, or is known already
+    assigns, views        see through tensors that are filled, and through views of views
+    broadcast, products   repeat as late as possible; write every product in one way
+    sums, joins           one sum, one product, where there was one for each step in time
+    together              one product for several that share an operand
+    tables                what is the same for equal rows is computed once
+    updates               rows are scaled before they are added to a table
+
+Most are tables of rules. One walk over the graph applies several tables at once (see rewrite.py).
+
 What the backend may rely on afterwards:
     - products are `matmul` alone, never `linear`; a matrix on the right has a matrix on the left,
       and transposes of operands are `permute`s;
@@ -8,6 +18,7 @@ What the backend may rely on afterwards:
     - a product over a single element is a `mul`;
     - constants of one number stand as plain numbers in arithmetic with tensors;
     - nothing is computed twice, and nothing that is not needed, but draws and checks of indices.
+A result may be a view, or be there twice. A zero may have another sign than in eager code.
 """
 
 from __future__ import annotations
