@@ -80,7 +80,7 @@ def composed(inner: Region, outer: Region) -> Region:
     """The region that is left when `outer` is taken of what `inner` took.
 
     >>> composed((Span(2, 1, 6), Span(3, 1, 1, False)), (Span(1, 2, 2),))
-    (4:8:2, 3:4 gone)
+    (3:7:2, 3:4 gone)
     """
     rest = iter(outer)
     return tuple([_within(span, next(rest)) if span.kept else span for span in inner])
