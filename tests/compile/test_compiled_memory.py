@@ -49,6 +49,24 @@ def test_exchanged_arrays_are_found() -> None:
     assert len(step.explain().versions) == 1
 
 
+def test_tensors_that_had_one_memory_may_part() -> None:
+    weight = nn.Parameter(sl.ones(3))
+    twin = weight.detach()
+
+    @sl.compile
+    def step(x: Any) -> Any:
+        loss = (x * weight + twin).sum()
+        loss.backward()
+        return loss
+
+    assert step(sl.ones(3)).item() == 6.0
+    weight.data = sl.ones(3) * 5
+    assert step(sl.ones(3)).item() == 18.0
+    weight.requires_grad_(False)
+    with pytest.raises(GradientError, match="does not depend on anything"):
+        step(sl.ones(3))
+
+
 def test_results_have_memory_of_their_own() -> None:
     weight = nn.Parameter(sl.zeros(3))
     step = moving(weight)

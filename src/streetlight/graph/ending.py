@@ -19,6 +19,7 @@ from streetlight.graph.symbol import Storage
 from streetlight.graph.traced import Guard, OnlyEagerly, Traced
 from streetlight.ops.movement import _expand
 from streetlight.ops.registry import context
+from streetlight.tensor import Tensor
 
 Arrays = dict[int, tuple[Any, str]]
 GUARDED_BYTES = 1 << 16
@@ -124,7 +125,7 @@ def _tensor_guards(taken: Any) -> Iterable[Guard]:
     origin, tensor = taken.symbol.storage.origin, taken.tensor()
     if tensor is None or origin.input is None or origin.leaf is not None:
         return
-    if origin.holder is not tensor:
+    if not isinstance(origin.holder, Tensor):  # a gradient, which is another tensor each time
         return
     needs = taken.links.get("requires_grad", False)
     code = f"{{0}}.requires_grad is {needs}"
@@ -132,6 +133,10 @@ def _tensor_guards(taken: Any) -> Iterable[Guard]:
     hooks = tensor._hooks or None
     code = "{0}._hooks == {1}" if hooks else "not {0}._hooks"
     yield Guard(f"{taken.path} has the same hooks", code, (tensor, list(hooks or ())))
+    if origin.holder is not tensor:
+        words = f"{taken.path} has the memory of {origin.path}"
+        yield Guard(words, "{0}._data is {1}._data", (tensor, origin.holder))
+        return
     code = "{0}._data.shape == {1} and {0}._data.dtype == {2}"
     words = f"{taken.path} is {origin.dtype} {origin.shape}"
     yield Guard(words, code, (tensor, origin.shape, origin.dtype), of_array=True)
