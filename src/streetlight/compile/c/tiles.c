@@ -154,27 +154,16 @@ static void copy_panel_f32(float *to, panel part, const sl_product *p, const flo
 
 /* ---- tiles ---- */
 
-/* c = alpha sum + beta c, as far as the panel goes. */
-INLINE void store_f32(const work_f32 *x, panel part, int64_t c_row, int rows, int vectors,
-                      vector_f32 sum[8][4]) {
-  float alpha = x->alpha, beta = x->beta, *c = x->c;
-  int adds = x->adds;
-  if (part.last - part.first == vectors * lanes_f32) {
-    UNROLL for (int i = 0; i < rows; i++, c += c_row)
-      UNROLL for (int v = 0; v < vectors; v++) {
-        loose_f32 *z = (loose_f32 *)(c + v * lanes_f32);
-        *z = adds ? alpha * sum[i][v] + beta * *z : alpha * sum[i][v];
-      }
-    return;
-  }
-  float block[8][4 * lanes_f32];
-  UNROLL for (int i = 0; i < rows; i++)
-    UNROLL for (int v = 0; v < vectors; v++)
-      *(loose_f32 *)(block[i] + v * lanes_f32) = alpha * sum[i][v];
-  for (int i = 0; i < rows; i++, c += c_row) {
-    const float *from = block[i];
-    if (adds) SIMD for (int j = part.first; j < part.last; j++) c[j] = from[j] + beta * c[j];
-    else SIMD for (int j = part.first; j < part.last; j++) c[j] = from[j];
+enum { block_row_f32 = 4 * lanes_f32 };
+
+/* c = block + beta c, or c = block, for the columns of a panel that are stored. */
+static void store_f32(const work_f32 *x, panel part, int rows, const float *block) {
+  float beta = x->beta, *c = x->c;
+  int first = part.first, last = part.last, adds = x->adds;
+  int64_t c_row = x->p->c_row;
+  for (int i = 0; i < rows; i++, c += c_row, block += block_row_f32) {
+    if (adds) SIMD for (int j = first; j < last; j++) c[j] = block[j] + beta * c[j];
+    else SIMD for (int j = first; j < last; j++) c[j] = block[j];
   }
 }
 
@@ -191,7 +180,13 @@ INLINE void any_tiles_f32(work_f32 x, panel part, int64_t tiles, int rows, int v
       UNROLL for (int i = 0; i < rows; i++)
         UNROLL for (int v = 0; v < vectors; v++) sum[i][v] += a[i * a_row] * y[v];
     }
-    store_f32(&x, part, c_row, rows, vectors, sum);
+    int whole = !x.adds && part.last - part.first == vectors * lanes_f32;
+    float block[8 * block_row_f32], *to = whole ? x.c : block;
+    int64_t row = whole ? c_row : block_row_f32;
+    UNROLL for (int i = 0; i < rows; i++, to += row)
+      UNROLL for (int v = 0; v < vectors; v++)
+        *(loose_f32 *)(to + v * lanes_f32) = x.alpha * sum[i][v];
+    if (!whole) store_f32(&x, part, rows, block);
   }
 }
 
