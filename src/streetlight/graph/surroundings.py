@@ -26,7 +26,7 @@ from streetlight.random import Generator
 from streetlight.tensor import Tensor
 
 PLAIN = (bool, int, float, str, types.NoneType)
-ALWAYS_RUN = {"forward", "update", "step", "__call__", "__init__"}
+ALWAYS_RUN = {"forward", "update", "step", "__call__"}
 Place = tuple[str, tuple[Any, ...]]  # an expression with {0}, {1}, and the objects in it
 
 
