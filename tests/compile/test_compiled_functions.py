@@ -59,12 +59,16 @@ def test_what_cannot_be_called_cannot_be_compiled(wrong: Any) -> None:
         sl.compile(wrong)
 
 
-def test_generators_are_refused() -> None:
+def test_generators_and_coroutines_are_refused() -> None:
     def batches(x: Any) -> Any:
         yield x
 
-    with pytest.raises(ArgumentError, match="that returns its result"):
-        sl.compile(batches)
+    async def later(x: Any) -> Any:
+        return x
+
+    for function in (batches, later):
+        with pytest.raises(ArgumentError, match="that returns its result"):
+            sl.compile(function)
 
 
 class Learner:
@@ -114,6 +118,34 @@ def test_methods_run_as_they_are_where_something_else_is_traced() -> None:
     for one in found:
         np.testing.assert_allclose(one.numpy(), expected.numpy(), rtol=1e-6)
     assert versions(f)[0][2] >= 2
+
+
+def test_methods_of_other_kinds() -> None:
+    linear = nn.Linear(2, 2)
+
+    class Tools:
+        network = sl.compile(linear)
+
+        @staticmethod
+        @sl.compile
+        def double(x: Any) -> Any:
+            return x * 2
+
+    Tools.triple = sl.compile(lambda self, x: x * 3)
+    assert Tools().double(sl.ones(1)).item() == 2.0
+    assert Tools().triple(sl.ones(1)).item() == 3.0
+    assert Tools().network.__wrapped__ is linear
+    with pytest.raises(ArgumentError, match="a staticmethod cannot be compiled"):
+        sl.compile(staticmethod(len))
+
+
+def test_an_instance_must_have_room_for_its_method() -> None:
+    class Slim:
+        __slots__ = ()
+        step = sl.compile(lambda self, x: x)
+
+    with pytest.raises(CompileError, match="step: a Slim cannot keep a compiled method"):
+        Slim().step(sl.ones(1))
 
 
 def test_copies_of_an_object_have_methods_of_their_own() -> None:

@@ -37,6 +37,10 @@ class _None:
 
 
 NONE: Any = _None()
+_UNFIT = (
+    inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction,
+    lambda function: isinstance(function, staticmethod | classmethod),
+)  # fmt: skip
 
 
 class Compiled:
@@ -53,11 +57,12 @@ class Compiled:
     __name__: str
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        if not callable(function) or inspect.isgeneratorfunction(function):
+        if not callable(function) or any(kind(function) for kind in _UNFIT):
             raise ArgumentError(
                 f"compile: a {type(function).__name__} cannot be compiled",
                 expected="a function, method or module that returns its result",
                 got={"function": function},
+                fix="write @sl.compile next to the function, below @staticmethod and the like",
             )
         functools.update_wrapper(self, function, updated=())
         self.__wrapped__ = function
@@ -66,6 +71,7 @@ class Compiled:
         self.latest: Version = NONE  # that ran last
         self._unsettled: set[Hashable] = set()  # kinds of calls that had to make state first
         self._eager_calls: Counter[str] = Counter()
+        self._attribute = self._name()  # what it is called in a class
         self._hits_before = self._misses = 0
         self._warned = False
 
@@ -239,10 +245,15 @@ class Compiled:
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """Give an instance a compiled method of its own, which it keeps."""
-        if instance is None:
+        if instance is None or not isinstance(self.__wrapped__, types.FunctionType):
             return self
         if tracing():
             return types.MethodType(self.__wrapped__, instance)
+        if not hasattr(instance, "__dict__"):
+            raise CompileError(
+                f"{self._attribute}: a {type(instance).__name__} cannot keep a compiled method",
+                expected="an instance with a __dict__", fix='add "__dict__" to __slots__',
+            )  # fmt: skip
         method = Compiled(types.MethodType(self.__wrapped__, instance))
         vars(instance)[self._attribute] = method
         return method
