@@ -50,16 +50,17 @@ def statements(product: Product) -> list[str]:
 def _size(product: Product, reading: str) -> Iterator[str]:
     """C that describes a product."""
     (a_row, a_column), (b_row, b_column) = product.a.strides, product.b.strides
-    yield f"  static const sl_product sl_size = {{.m = {product.m}, .n = {product.n},"
-    yield f"    .k = {product.k}, .a_row = {a_row}, .a_column = {a_column}, .b_row = {b_row},"
+    adds = " .adds = 1," if product.beta != "0" else ""
+    yield "  static const sl_product sl_size = {"
+    yield f"    .m = {product.m}, .n = {product.n}, .k = {product.k}, .reading = {reading},{adds}"
+    yield f"    .a_row = {a_row}, .a_column = {a_column}, .b_row = {b_row},"
     yield f"    .b_column = {b_column}, .c_row = {product.c.strides[0]},"
     if product.batch:
         yield f"    .batch = {_listed(product.batch)},"
         yield f"    .a_batch = {_listed(product.a.batch_strides)},"
         yield f"    .b_batch = {_listed(product.b.batch_strides)},"
         yield f"    .c_batch = {_listed(product.c.batch_strides)},"
-    adds = ", .adds = 1" if product.beta != "0" else ""
-    yield f"    .reading = {reading}{adds}}};"
+    yield "  };"
 
 
 def _listed(numbers: tuple[int, ...]) -> str:
