@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -302,6 +303,40 @@ def test_errors_after_a_change_name_the_step() -> None:
     with pytest.raises(CompileError, match="an index is out of range") as caught:
         f.loop([sl.ones(1)] * 5)
     assert any("in step 3 of the loop" in note for note in caught.value.__notes__)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no such timers here")
+def test_a_loop_that_is_interrupted_keeps_its_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loops, "LARGEST_BLOCK", 2**30)
+    weight, steps = nn.Parameter(sl.ones(64, 64)), sl.zeros(1, dtype=sl.int64)
+    descent = optim.Adam([weight], lr=0.0)
+
+    @sl.compile
+    def step(x: Any) -> Any:
+        steps.add_(1)
+        descent.zero_grad()
+        loss = (weight @ weight).sum() * x.sum()
+        loss.backward()
+        descent.step()
+        return loss
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    rows = TensorDataset(sl.ones(1_000_000, 1))
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        step.loop(DataLoader(Subset(rows, range(3))))
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(KeyboardInterrupt):
+            step.loop(DataLoader(rows))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert 3 < steps.item() < 1_000_000
+    assert descent.state[weight]["step"] == steps.item()
+    step(sl.ones(1))
+    assert descent.state[weight]["step"] == steps.item()
 
 
 def test_results_of_a_loop_cannot_be_walked_back() -> None:
