@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.graph.building import GRAPHS, Builder, regression
+from tests.graph.traced_programs import TRACED
 
 import streetlight as sl
 from streetlight.errors import GraphError
@@ -57,7 +58,7 @@ def assert_equal_graphs(a: Graph, b: Graph) -> None:
     ]
 
 
-@pytest.mark.parametrize("make", GRAPHS, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", [*GRAPHS, *TRACED], ids=lambda make: make.__name__)
 def test_graph_prints_as_its_golden_text(make: Callable[[], Graph]) -> None:
     golden = (GOLDEN / f"{make.__name__}.txt").read_text(encoding="utf-8")
     assert str(make()) == golden
@@ -71,7 +72,7 @@ def test_golden_text_is_read_and_written_unchanged(path: Path) -> None:
     assert str(graph) == text
 
 
-@pytest.mark.parametrize("make", GRAPHS, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", [*GRAPHS, *TRACED], ids=lambda make: make.__name__)
 def test_graph_comes_back_from_its_text(make: Callable[[], Graph]) -> None:
     assert_equal_graphs(make(), parse(str(make())))
 
