@@ -15,6 +15,8 @@ import pytest
 from tests.compile.programs import agrees, numbers
 
 import streetlight as sl
+from streetlight import tanh
+from streetlight.compile.function import identifier
 
 unseen = pytest.mark.xfail(
     raises=AssertionError, reason="this change is not seen: a wrong number without a word"
@@ -44,6 +46,25 @@ def test_a_mask_may_be_written_through() -> None:
             return y
 
         return [f(numbers(5, seed=seed)) for seed in range(3)]
+
+
+def test_operations_may_be_used_by_a_name_of_their_own() -> None:
+    @agrees
+    def program(compile: Any) -> Any:
+        tanh.places.clear()  # as if nobody had differentiated it yet
+        weight = sl.ones(2, requires_grad=True)
+
+        @compile
+        def f(x: Any) -> Any:
+            tanh(x * weight).sum().backward()
+            return weight.grad
+
+        return f(numbers(2))
+
+
+def test_values_may_have_the_names_of_functions_of_c() -> None:
+    for name in ("cbrt", "atan2", "exp"):  # an operation of that name may call it
+        assert identifier(name) == f"v_{name}"
 
 
 # ---- what is not seen ----

@@ -15,12 +15,15 @@ from streetlight.graph.graph import Value
 
 _TOKEN = re.compile("\x01(\\d+)\x02")
 _NAMES_OF_C = """
-    INFINITY NAN auto begin break c call candidate case char child compile const context
-    continue cos default do double else end enum erf errno exp expm1 extern fabs float floor
-    fmod for gamma goto h highest i if inline int is_heap isfinite isnan j0 j1 jn log log1p
-    long lowest main memcpy memset moved parent part place pow r register restrict return
-    rint running short signed sin sizeof sqrt static status stdin stdout step struct switch
-    tanh typedef union unsigned unsorted void volatile while winner y0 y1 yn
+    INFINITY NAN acos acosh asin asinh atan atan2 atanh auto begin break c call candidate
+    case cbrt ceil char child compile const context continue copysign cos cosh default do
+    double else end enum erf erfc errno exp exp2 expm1 extern fabs fdim float floor fma fmax
+    fmin fmod for frexp gamma goto h highest hypot i if ilogb inline int is_heap isfinite
+    isnan j0 j1 jn ldexp lgamma llrint llround log log10 log1p log2 logb long lowest lrint
+    lround main memcpy memset modf moved nan nearbyint nextafter nexttoward parent part
+    place pow r register remquo restrict return rint running scalbln scalbn short signed sin
+    sinh sizeof sqrt static status stdin stdout step struct switch tan tanh tgamma trunc
+    typedef union unsigned unsorted void volatile while winner y0 y1 yn
 """
 _RESERVED = frozenset(_NAMES_OF_C.split())
 _RESERVED_KIND = re.compile(r"(i|k|place)\d+|.*_(f32|f64|i64)")  # of loops, and of vector_math.h

@@ -21,6 +21,7 @@ from streetlight.graph.source import is_inside
 from streetlight.graph.traced import Guard
 from streetlight.nn.members import Parameter
 from streetlight.nn.module import Module
+from streetlight.ops.registry import Op
 from streetlight.optim.optimizer import Optimizer
 from streetlight.random import Generator
 from streetlight.tensor import Tensor
@@ -121,7 +122,7 @@ class Surroundings:
         elif isinstance(value, functools.partial):
             for part in (value.func, value.args, value.keywords):
                 self._look(part, path, None, "")
-        elif not isinstance(value, Generator):
+        elif not isinstance(value, Generator | Op):
             self._object(value, path)
 
     def _tensor(self, tensor: Tensor, path: str, module: str) -> None:
