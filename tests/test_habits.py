@@ -37,8 +37,10 @@ ABOVE_FLOOR_4 = {
 # What a user imports.
 PUBLIC = [
     "streetlight",
+    "streetlight.compile",
     "streetlight.datasets",
     "streetlight.functional",
+    "streetlight.graph",
     "streetlight.nn",
     "streetlight.nn.init",
     "streetlight.nn.utils",
