@@ -14,6 +14,7 @@ from streetlight.compile.shape_loops import shape_loops
 from streetlight.compile.step import StepWriter
 from streetlight.dtypes import DType
 from streetlight.graph.graph import Graph, Node
+from streetlight.graph.verify import verify
 from streetlight.ops.registry import Shape
 
 
@@ -54,8 +55,10 @@ class CSource:
 
 
 def build(graph: Graph) -> CSource:
-    """Simplify a graph and write it as C."""
+    """Simplify a graph and write it as C; it is verified before and after."""
+    verify(graph)
     graph = simplify(graph)
+    verify(graph)
     fuser = fuse(graph)
     outputs, updates = give_memory(fuser)
     shape_loops(fuser, {*outputs, *updates.values()})
