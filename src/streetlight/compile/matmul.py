@@ -22,7 +22,7 @@ __all__ = ["Operand", "Product", "statements"]
 
 # As `python -m benchmarks.matmul` measured it.
 SHORT = 16  # terms of a sum that a C compiler unrolls
-SMALL, SMALL_BY_ROW = 512, 1 << 17  # multiplications that loops are best for, if sums are short
+SMALL, SMALL_BY_ROW = 1 << 10, 1 << 17  # multiplications that loops are best for, if sums are short
 LARGE = 1 << 29  # multiplications from which on a BLAS is better
 
 

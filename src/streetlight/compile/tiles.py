@@ -23,15 +23,17 @@ SUFFIX = {dtypes.float32: "f32", dtypes.float64: "f64"}
 MOST_LOOPS = 4  # SL_BATCH of runtime.h
 
 # As `python -m benchmarks.matmul` measured it.
-FEW_ROWS = 4  # of c are not worth a copy of b
-SOME_ROWS = 128  # are not worth one where b lies row by row
+TERMS_FOR_ROWS = 16  # so many terms for each row of a: dot products are better than copies of b
+SOME_ROWS = 128  # of a are not worth a copy where b lies row by row
+FEW_ROWS = 4  # are not worth a copy that is kept
 
 
 def reading(product: Product) -> str:
     """How b is read (see runtime.h)."""
     if product.packed:
         return "SL_PACKED"
-    if product.m <= FEW_ROWS and product.a.strides[1] == product.b.strides[0] == 1:
+    along_terms = product.a.strides[1] == product.b.strides[0] == 1
+    if along_terms and product.k >= TERMS_FOR_ROWS * product.m:
         return "SL_DOTS"
     direct = product.m <= SOME_ROWS and product.b.strides[1] == 1
     return "SL_DIRECT" if direct else "SL_COPIED"

@@ -154,6 +154,8 @@ static void copy_panel_f32(float *to, panel part, const sl_product *p, const flo
 
 /* ---- tiles ---- */
 
+/* Vectors are read as volatile, or gcc would read them again for each use. */
+
 enum { block_row_f32 = 4 * lanes_f32 };
 
 /* c = block + beta c, or c = block, for the columns of a panel that are stored. */
@@ -176,16 +178,19 @@ INLINE void any_tiles_f32(work_f32 x, panel part, int64_t tiles, int rows, int v
     UNROLL for (int i = 0; i < rows; i++)
       UNROLL for (int v = 0; v < vectors; v++) sum[i][v] = (vector_f32){0};
     for (int64_t p = 0; p < x.k; p++, a += a_column, b += x.b_row) {
-      UNROLL for (int v = 0; v < vectors; v++) y[v] = *(const loose_f32 *)(b + v * lanes_f32);
+      UNROLL for (int v = 0; v < vectors; v++)
+        y[v] = *(const volatile loose_f32 *)(b + v * lanes_f32);
       UNROLL for (int i = 0; i < rows; i++)
         UNROLL for (int v = 0; v < vectors; v++) sum[i][v] += a[i * a_row] * y[v];
     }
-    int whole = !x.adds && part.last - part.first == vectors * lanes_f32;
+    int whole = part.last - part.first == vectors * lanes_f32;
     float block[8 * block_row_f32], *to = whole ? x.c : block;
     int64_t row = whole ? c_row : block_row_f32;
     UNROLL for (int i = 0; i < rows; i++, to += row)
-      UNROLL for (int v = 0; v < vectors; v++)
-        *(loose_f32 *)(to + v * lanes_f32) = x.alpha * sum[i][v];
+      UNROLL for (int v = 0; v < vectors; v++) {
+        loose_f32 *z = (loose_f32 *)(to + v * lanes_f32);
+        *z = whole && x.adds ? x.alpha * sum[i][v] + x.beta * *z : x.alpha * sum[i][v];
+      }
     if (!whole) store_f32(&x, part, rows, block);
   }
 }
@@ -254,11 +259,15 @@ INLINE void any_dots_f32(const work_f32 *x, int rows, int columns) {
     UNROLL for (int j = 0; j < columns; j++) sum[i][j] = (vector_f32){0};
   const sl_product *product = x->p;
   int64_t a_row = product->a_row, b_column = product->b_column, p = 0;
-  for (; p + lanes_f32 <= product->k; p += lanes_f32)
-    UNROLL for (int i = 0; i < rows; i++)
-      UNROLL for (int j = 0; j < columns; j++)
-        sum[i][j] += *(const loose_f32 *)(x->a + i * a_row + p) *
-                     *(const loose_f32 *)(x->b + j * b_column + p);
+  for (; p + lanes_f32 <= product->k; p += lanes_f32) {
+    vector_f32 y[4];
+    UNROLL for (int j = 0; j < columns; j++)
+      y[j] = *(const volatile loose_f32 *)(x->b + j * b_column + p);
+    UNROLL for (int i = 0; i < rows; i++) {
+      vector_f32 z = *(const volatile loose_f32 *)(x->a + i * a_row + p);
+      UNROLL for (int j = 0; j < columns; j++) sum[i][j] += z * y[j];
+    }
+  }
   UNROLL for (int i = 0; i < rows; i++) {
     four_f32 fours[4] = {{0}};
     UNROLL for (int j = 0; j < columns; j++) {
@@ -275,9 +284,13 @@ INLINE void any_dots_f32(const work_f32 *x, int rows, int columns) {
   }
 }
 
-static void dots_f32_4_4(const work_f32 *x) { any_dots_f32(x, 4, 4); }
-static void dots_f32_1_4(const work_f32 *x) { any_dots_f32(x, 1, 4); }
-static void dots_f32_1_1(const work_f32 *x) { any_dots_f32(x, 1, 1); }
+static void dots_f32_1(const work_f32 *x) { any_dots_f32(x, 1, 4); }
+static void dots_f32_2(const work_f32 *x) { any_dots_f32(x, 2, 4); }
+static void dots_f32_3(const work_f32 *x) { any_dots_f32(x, 3, 4); }
+static void dots_f32_4(const work_f32 *x) { any_dots_f32(x, 4, 4); }
+static void one_dot_f32(const work_f32 *x) { any_dots_f32(x, 1, 1); }
+static void (*const dots_f32[4])(const work_f32 *) = {dots_f32_1, dots_f32_2, dots_f32_3,
+                                                      dots_f32_4};
 
 /* All rows of a times the columns from `begin` to `end`. */
 static void multiply_columns_f32(work_f32 x, int64_t begin, int64_t end) {
@@ -287,9 +300,9 @@ static void multiply_columns_f32(work_f32 x, int64_t begin, int64_t end) {
   for (int64_t j = begin, columns; j < end; j += columns) {
     columns = end - j < 4 ? 1 : 4;
     for (int64_t i = 0, rows; i < p->m; i += rows) {
-      rows = p->m - i < 4 || columns < 4 ? 1 : 4;
+      rows = columns < 4 ? 1 : least(4, p->m - i);
       x.a = a + i * p->a_row, x.b = b + j * p->b_column, x.c = c + i * p->c_row + j;
-      (rows == 4 ? dots_f32_4_4 : columns == 4 ? dots_f32_1_4 : dots_f32_1_1)(&x);
+      (columns < 4 ? one_dot_f32 : dots_f32[rows - 1])(&x);
     }
   }
 }
