@@ -13,6 +13,7 @@ from tests.graph.building import Builder
 import streetlight as sl
 from streetlight.compile.build import CSource, build
 from streetlight.compile.program import Program
+from streetlight.errors import CompileError
 from streetlight.graph import Graph, evaluate
 from streetlight.random import Generator
 
@@ -157,3 +158,11 @@ def test_large_columns_are_shared_among_threads_and_summed() -> None:
     source, (found,), _ = run(b.graph, {"x": array})
     assert "sl_parallel" in source.text
     np.testing.assert_allclose(found, np.tanh(array.astype(np.float64)).sum(0), atol=2e-4)
+
+
+def test_an_operation_without_c_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    b = Builder("unwritten")
+    b.graph.outputs.append(b.op("sin", b.input("x", 3)))
+    monkeypatch.setattr(b.graph.nodes[0].op, "c", "")
+    with pytest.raises(CompileError, match="the operation sin cannot be compiled"):
+        build(b.graph)

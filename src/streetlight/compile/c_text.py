@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from streetlight.dtypes import DType
+from streetlight.errors import CompileError
 from streetlight.graph.graph import Node
 
 TYPES = {
@@ -87,6 +88,15 @@ def converted(text: str, source: DType, target: DType) -> str:
     return f"({TYPES[target.name]}){text}"
 
 
+def no_c(node: Node) -> CompileError:
+    """The error for an operation that nobody has written in C."""
+    return CompileError(
+        f"the operation {node.op.name} cannot be compiled: it does not say how it is written in C",
+        expected='c="..." on its fact sheet, for an elementwise operation',
+        fix="see docs/adding-an-op.md, or leave it outside of the compiled function",
+    )
+
+
 def _power(node: Node, texts: list[str]) -> str | None:
     exponent = node.inputs[1]
     if type(exponent) in (int, float) and exponent in (1, 2, 3):
@@ -108,6 +118,8 @@ def expression(node: Node, texts: list[str], dtype: DType) -> str:
         return texts[0]
     if name in ("isfinite", "isnan") and dtype.kind != "f":
         return "1" if name == "isfinite" else "0"
+    if not node.op.c:
+        raise no_c(node)
     template = node.op.c.format(*texts)
     text = _FUNCTIONS.sub(lambda match: f"{match[1]}_{_suffix(dtype)}(", template)
     return rounded(text, node.output.dtype)

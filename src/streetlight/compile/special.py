@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from streetlight.compile import choosing, reducing
+from streetlight.compile.c_text import no_c
 from streetlight.compile.choosing import add_rows as add_rows
 from streetlight.compile.choosing import check_range as check_range
 from streetlight.compile.strided import (
@@ -51,6 +52,8 @@ def statements(
     """
     if node.op.name == "cat":
         return _cat(node, inputs, output, hosted)
+    if node.op.name not in WRITERS:
+        raise no_c(node)
     return WRITERS[node.op.name](node, inputs, output, number)
 
 

@@ -24,10 +24,7 @@ def evaluate(
     Returns:
         The outputs, and for the name of each updated input what it holds afterwards.
     """
-    known: dict[Value, Any] = {}
-    for given in graph.inputs:
-        data = inputs.get(given.value.name, given.data)
-        known[given.value] = np.float64(data) if given.value.number else data
+    known = {given.value: _given(given, inputs) for given in graph.inputs}
     for node in graph.nodes:
         known[node.output] = _computed(node, known, generators)
     updates = {value.name: known[new] for value, new in graph.updates.items()}
