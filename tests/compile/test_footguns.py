@@ -2,7 +2,8 @@
 
 Each program equals eager or raises a named error. More of them are in test_footguns_data.py (odd
 layouts, shapes and numbers), test_footguns_state.py (models and optimisers that change between the
-calls) and test_footguns_python.py (what Python does around the tensors).
+calls), test_footguns_gradients.py, test_footguns_python.py (what Python does around the tensors)
+and test_footguns_looks.py (looks at numbers, and draws, inside).
 """
 
 from __future__ import annotations
