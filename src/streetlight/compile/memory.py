@@ -157,6 +157,11 @@ class Memory:
 
     # ---- the workspace ----
 
+    def add(self, value: Value) -> None:
+        """Give a value memory of its own for the whole step."""
+        self.places[value] = Place("workspace", offset=self.size)
+        self.size += size_in_bytes(value)
+
     def stored(self) -> Iterable[Value]:
         """The roots that kernels write to memory, in order."""
         for kernel in self.kernels:

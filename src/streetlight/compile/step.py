@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from types import MappingProxyType
 
-from streetlight.compile import matmul, special
-from streetlight.compile.access import View, broadcast, contiguous_strides, reshaped
+from streetlight.compile import special
 from streetlight.compile.c_text import (
     converted,
     expression,
@@ -31,6 +30,7 @@ from streetlight.compile.kernels import (
 )
 from streetlight.compile.loops import LoopWriter, operand_dtype
 from streetlight.compile.memory import Memory
+from streetlight.compile.products import ProductWriter
 from streetlight.compile.shape_loops import PARTS
 from streetlight.compile.strided import Array
 from streetlight.graph.graph import Node, Operand, Value
@@ -57,6 +57,7 @@ class StepWriter:
         self.names: dict[Value, str] = {}
         self.taken: set[str] = set()
         self.pointers: dict[Value, str] = {}
+        self.products = ProductWriter(fuser, memory)
         self.head: list[str] = []
         self.body: list[str] = []
         nodes = fuser.graph.nodes
@@ -266,14 +267,6 @@ class StepWriter:
 
     # ---- products ----
 
-    def _operand(
-        self, function: Function, view: View, batch: tuple[int, ...], matrix: tuple[int, int]
-    ) -> matmul.Operand:
-        shape = (*batch, *view.shape[-2:])
-        strides = broadcast(view, shape)
-        text = function.pointer(self.memory.places[view.root], view.root, offset=view.offset)
-        return matmul.Operand(text, (strides[-2], strides[-1]), strides[:-2])
-
     def _product(self, kernel: Product) -> None:
         node, target = kernel.node, kernel.writes[0]
         if node is None:
@@ -283,35 +276,8 @@ class StepWriter:
             and self.memory.places[kernel.onto] != self.memory.places[target]
         ):
             self._copy(kernel.onto, target)
-        x, y = (self.fuser.in_memory(v) for v in node.values)
-        if node.op.name == "linear":
-            x, y, out_shape = as_matrices(x, y)
-        else:
-            out_shape = node.output.shape
-        function = Function()
-        batch = out_shape[:-2]
-        place = self.memory.places[target]
-        c_strides = contiguous_strides(out_shape)
-        c = matmul.Operand(
-            function.pointer(place, target, True), (c_strides[-2], c_strides[-1]), c_strides[:-2]
-        )
-        alpha = [self._scale(function, factor, node) for factor in kernel.scale]
-        product = matmul.Product(
-            batch, out_shape[-2], out_shape[-1], x.shape[-1], node.output.dtype,
-            self._operand(function, x, batch, (0, 0)), self._operand(function, y, batch, (0, 0)), c,
-            ("-" if kernel.negative else "") + (" * ".join(alpha) or "1"),
-            "1" if kernel.onto is not None else "0",
-        )  # fmt: skip
-        function.lines = matmul.statements(product)
-        self._call(function, node)
-
-    def _scale(self, function: Function, factor: Operand, node: Node) -> str:
-        if not isinstance(factor, Value):
-            return literal(factor, node.output.dtype)
-        root = self.fuser.views[factor].root
-        if root in self.fuser.literals:
-            return literal(self.fuser.literals[root], root.dtype)
-        return function.scalar(root)
+        for function in self.products.write(kernel, node):
+            self._call(function, node)
 
     # ---- operations with loops of their own ----
 
@@ -383,20 +349,6 @@ class StepWriter:
         if fails:
             text = f"if ((status = {name}({arguments}))) return status;"
         self.body.append(f"{text} {self._comment([node])}")
-
-
-def as_matrices(x: View, weight: View) -> tuple[View, View, tuple[int, ...]]:
-    """The operands of `linear` as those of a matrix product, and the shape it gives.
-
-    Rows that one stride can walk are one matrix; others are a batch of matrices.
-    """
-    k, n = x.shape[-1], weight.shape[0]
-    turned = View(weight.root, weight.offset, weight.shape[::-1], weight.strides[::-1])
-    rows = x.size // k if k else 0
-    flat = reshaped(x, (rows, k)) if k else None
-    if flat is not None:
-        return flat, turned, (rows, n)
-    return x, turned, (*x.shape[:-1], n)
 
 
 def task_text(name: str, task: str, parameters: list[Parameter], loop: Loop, count: int) -> str:
