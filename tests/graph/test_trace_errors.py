@@ -6,6 +6,7 @@ import queue
 import random
 import threading
 import time
+import types
 from typing import Any
 
 import numpy as np
@@ -344,10 +345,6 @@ def test_state_that_is_made_at_every_call() -> None:
 # ---- what is not the same when it runs again ----
 
 
-class Box:
-    __slots__ = ("array",)
-
-
 @pytest.mark.parametrize(
     "fn",
     [
@@ -368,10 +365,9 @@ def test_what_differs_at_every_call_is_not_frozen(fn: Any) -> None:
 
 
 def test_an_array_of_unknown_origin_is_refused() -> None:
-    box = Box()
-    box.array = np.ones(2)
+    box = types.SimpleNamespace(array=np.ones(2))
     with pytest.raises(TraceError, match="reads a NumPy array"):
-        trace(lambda x: x * box.array, X)
+        trace(lambda x: x * vars(box)["array"], X)
 
 
 # ---- threads, and traces in traces ----

@@ -22,7 +22,6 @@ from streetlight.ops.registry import context
 from streetlight.tensor import Tensor
 
 Arrays = dict[int, tuple[Any, str]]
-GUARDED_BYTES = 1 << 16
 ORDER = ["argument", "parameter", "buffer", "state", "number", "constant"]
 
 
@@ -43,7 +42,9 @@ def close(
     traced.guards[:0] = list(_general_guards(grad_enabled))
     used = {id(s.origin.array) for s in storages if s.origin.input is not None}
     copied = [found for key, found in arrays.items() if key not in used]
-    traced.guards += [_array_guard(array, path) for array, path in copied if _is_small(array)]
+    traced.guards += [
+        _array_guard(array, path) for array, path in copied if array.dtype.kind in "iufb"
+    ]
     traced.guards += [g for taken in captures.taken for g in _tensor_guards(taken)]
 
 
@@ -140,10 +141,6 @@ def _tensor_guards(taken: Any) -> Iterable[Guard]:
     code = "{0}._data.shape == {1} and {0}._data.dtype == {2}"
     words = f"{taken.path} is {origin.dtype} {origin.shape}"
     yield Guard(words, code, (tensor, origin.shape, origin.dtype), of_array=True)
-
-
-def _is_small(array: Any) -> bool:
-    return bool(array.nbytes <= GUARDED_BYTES and array.dtype.kind in "iufb")
 
 
 def _array_guard(array: Any, path: str) -> Guard:

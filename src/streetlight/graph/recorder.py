@@ -47,12 +47,18 @@ class Recorder:
         self.adopt, self.path_of = adopt, path_of
         self.names = Names()
         self.open = True
+        self.refused: Exception | None = None  # the first refusal, which the function may catch
         self.outermost: Any = None  # the frame that calls the traced function
         self.generators: list[weakref.ref[Generator]] = []
         self.alive: dict[int, weakref.ref[Symbol]] = {}
         self.answers: list[Storage] = []  # numbers whose truth was asked for
         self._made: dict[int, Node] = {}  # by the time of the recording for the backward walk
         self._constants: dict[tuple[Any, str], Value] = {}
+
+    def noted(self, error: Exception) -> Exception:
+        """The error, remembered if it is the first: the function cannot go on after it."""
+        self.refused = self.refused or error
+        return error
 
     # ---- values and nodes ----
 
@@ -310,11 +316,9 @@ class Recorder:
         """Put a value into memory: from a view upwards into all that share it."""
         storage = symbol.storage
         if storage.uncertain:
-            raise TraceError(
-                f"this memory may be shared, or may be a copy: it cannot be changed{here()}",
-                got={"tensor": symbol},
-                fix="x.clone() before the change, or before the reshape",
-            )
+            words = f"this memory may be shared, or may be a copy: it cannot be changed{here()}"
+            fix = "x.clone() before the change, or before the reshape"
+            raise self.noted(TraceError(words, got={"tensor": symbol}, fix=fix))
         part, new = symbol, value
         while part.base is not None and part.view is not None:
             new = self._with_part(part, new)

@@ -10,6 +10,7 @@ import functools
 import inspect
 import sys
 import types
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -27,6 +28,8 @@ from streetlight.random import Generator
 from streetlight.tensor import Tensor
 
 PLAIN = (bool, int, float, str, types.NoneType)
+MISSING = object()
+SPACES = (types.ModuleType, type)
 ALWAYS_RUN = {"forward", "update", "step", "__call__"}
 Place = tuple[str, tuple[Any, ...]]  # an expression with {0}, {1}, and the objects in it
 
@@ -96,7 +99,7 @@ class Surroundings:
         if isinstance(value, PLAIN):
             self._guard_plain(value, path, place)
             return
-        if isinstance(value, types.ModuleType | type) or callable_inside(value):
+        if callable_inside(value) or (isinstance(value, SPACES) and _is_library(value)):
             return
         self._guard_same(value, path, place)
         if id(value) in self._seen:
@@ -112,8 +115,12 @@ class Surroundings:
             self._optimizer(value, path)
         elif isinstance(value, dict):
             self._items(value, value.items(), path, module)
-        elif isinstance(value, list | tuple):
+        elif isinstance(value, list | tuple | deque):
             self._items(value, enumerate(value), path, module)
+        elif isinstance(value, set | frozenset):
+            self._set(value, path, module)
+        elif isinstance(value, SPACES):
+            self._space(value, path)
         elif isinstance(value, types.FunctionType):
             self._function(value)
         elif isinstance(value, types.MethodType):
@@ -171,15 +178,31 @@ class Surroundings:
 
     def _items(self, owner: Any, items: Any, path: str, module: str) -> None:
         pairs = list(items)
-        if isinstance(owner, list | dict):
+        if isinstance(owner, list | dict | deque):
             self._guard_size(owner, path, "items")
         if len(pairs) > 64 and all(isinstance(value, PLAIN) for _, value in pairs):
-            copied = owner.copy() if isinstance(owner, list | dict) else owner
+            copied = owner if isinstance(owner, tuple) else owner.copy()
             self._note(f"{path} has the same items", "{0} == {1}", (owner, copied))
             return
         for key, value in pairs:
             place = (f"{{0}}{_subscript(key)}", (owner,)) if isinstance(key, int | str) else None
             self._look(value, f"{path}.{key}", place, module)
+
+    def _set(self, owner: Any, path: str, module: str) -> None:
+        if isinstance(owner, set):
+            self._note(f"{path} has the same items", "{0} == {1}", (owner, owner.copy()))
+        for index, value in enumerate(owner):
+            self._look(value, f"{path}.{index}", None, module)
+
+    def _space(self, owner: Any, path: str) -> None:
+        """Look at those attributes of a Python module or class that the code names."""
+        if isinstance(owner, type):
+            self._class(owner)
+        for name in sorted(self._names):
+            value = inspect.getattr_static(owner, name, MISSING)
+            bound = isinstance(owner, type) and hasattr(type(value), "__get__")
+            if value is not MISSING and not bound:
+                self._look(value, f"{path}.{name}", (f"{{0}}.{name}", (owner,)), "")
 
     def _function(self, function: types.FunctionType) -> None:
         code = function.__code__
@@ -205,9 +228,11 @@ class Surroundings:
         wrapped = inspect.getattr_static(value, "__wrapped__", None)
         if isinstance(wrapped, types.FunctionType):
             self._look(wrapped, path, None, "")
+        inside = is_inside(_file(type(value).__module__))
+        if not inside:
+            self._slots(value, path)
         if not hasattr(value, "__dict__"):
             return
-        inside = is_inside(getattr(sys.modules.get(type(value).__module__), "__file__", "") or "")
         if inside and wrapped is not None:  # a compiled function: its versions come and go
             self._look(wrapped, path, None, "")
             return
@@ -215,6 +240,13 @@ class Surroundings:
             if inside or name in self._names:
                 self._look(part, f"{path}.{name}", (f"{{0}}.{name}", (value,)), "")
         self._plain_attributes(value, path)
+
+    def _slots(self, owner: Any, path: str) -> None:
+        for name in sorted(self._names):
+            slot = inspect.getattr_static(type(owner), name, None)
+            if isinstance(slot, types.MemberDescriptorType) and hasattr(owner, name):
+                place = f"{{0}}.{name}", (owner,)
+                self._look(getattr(owner, name), f"{path}.{name}", place, "")
 
     def _class(self, kind: type) -> None:
         """Read the methods that the code names."""
@@ -258,6 +290,17 @@ def callable_inside(value: Any) -> bool:
         return True
     code = getattr(value, "__code__", None) if isinstance(value, types.FunctionType) else None
     return code is not None and is_inside(code.co_filename)
+
+
+def _file(module: str) -> str:
+    return getattr(sys.modules.get(module), "__file__", None) or ""
+
+
+def _is_library(space: Any) -> bool:
+    """Whether a Python module or class is one of Python's or the framework's, which stays as is."""
+    name = space.__module__ if isinstance(space, type) else space.__name__
+    file = _file(name) if isinstance(space, type) else getattr(space, "__file__", None) or ""
+    return name.partition(".")[0] in sys.stdlib_module_names or is_inside(file)
 
 
 def _subscript(key: int | str) -> str:

@@ -190,11 +190,9 @@ class Symbol:
     def refuse(self, asked: str) -> NoReturn:
         """Raise the TraceError for a use that needs numbers."""
         self.storage.recorder.check_open(self)
-        raise TraceError(
-            f"{asked}: a traced tensor has no numbers yet{here()}",
-            got={"tensor": self},
-            fix=ADVICE.get(asked, RETURN),
-        )
+        words = f"{asked}: a traced tensor has no numbers yet{here()}"
+        error = TraceError(words, got={"tensor": self}, fix=ADVICE.get(asked, RETURN))
+        raise self.storage.recorder.noted(error)
 
 
 def here() -> str:

@@ -122,7 +122,7 @@ class _Run:
             raise
         finally:
             context.grad_enabled = grad_enabled
-            self.recorder.outermost = None
+            self.recorder.outermost = self.recorder.refused = None
             changed = self.numbers.restore()
             made = self.optimizers.restore()
             self.captures.restore()
@@ -150,13 +150,13 @@ class _Run:
     def _listening(self) -> Iterator[None]:
         """Be the interpreter of this thread."""
         hooks = {
-            "interpreter": self.recorder.interpret,
-            "store": self.recorder.store,
-            "entered": self._entered,
+            "interpreter": self._noting(self.recorder.interpret),
+            "store": self._noting(self.recorder.store),
+            "entered": self._noting(self._entered),
             "tracing": True,
         }
         vars(context).update(hooks)
-        listener.drawing = _refuse_drawing
+        listener.drawing = self._noting(_refuse_drawing)
         try:
             yield
         finally:
@@ -164,11 +164,25 @@ class _Run:
                 del vars(context)[name]
             del listener.drawing
 
+    def _noting(self, work: Callable[..., Any]) -> Callable[..., Any]:
+        """Do some work; the function may catch that it was refused, but it is remembered."""
+
+        def noting(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return work(*args, **kwargs)
+            except (TraceError, NotYet) as error:
+                self.recorder.noted(error)
+                raise
+
+        return noting
+
     def _run(self) -> None:
         self.recorder.outermost = sys._getframe()
         args, kwargs = self.arguments.substituted(self.numbers)
         result = self.fn(*args, **kwargs)
         self.recorder.outermost = None
+        if self.recorder.refused is not None:  # caught, and another way taken than in eager code
+            raise self.recorder.refused
         results = Results(self.recorder, self.captures, self.arguments.leaves)
         self.traced_call.result = results.of(result)
         endings, guards = self.gradients.end()
