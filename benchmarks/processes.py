@@ -58,8 +58,8 @@ def ask(module: str, workload: str, framework: str, **settings: str) -> Any:
 class Worker:
     """A process that runs one workload in one framework, asked for one round at a time."""
 
-    def __init__(self, workload: str, framework: str) -> None:
-        self.process = start("worker", workload, framework)
+    def __init__(self, workload: str, framework: str, **settings: str) -> None:
+        self.process = start("worker", workload, framework, **settings)
         self.facts = answer(self.process)
         self.rounds: list[float] = []
 
