@@ -4,8 +4,8 @@
     python -m benchmarks.matmul nt 32 512 512     # one: what is transposed, m, n, k
 
 The figures are the best of many rounds in which all ways take turns, in microseconds; a star marks
-what `streetlight.compile.matmul` chooses, and the ratio is that of BLAS to it. The rules in
-`matmul.py` and `tiles.py` (SMALL, LARGE, ALONE, FEW_ROWS, SOME_ROWS) are read off this table.
+what `streetlight.compile.matmul` chooses, and the ratio is that of BLAS to it. The rules and
+constants of `matmul.py`, `tiles.py` and `tiles.c` are read off this table.
 """
 
 from __future__ import annotations

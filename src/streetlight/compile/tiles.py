@@ -23,7 +23,7 @@ SUFFIX = {dtypes.float32: "f32", dtypes.float64: "f64"}
 MOST_LOOPS = 4  # SL_BATCH of runtime.h
 
 # As `python -m benchmarks.matmul` measured it.
-TERMS_FOR_ROWS = 16  # so many terms for each row of a: dot products are better than copies of b
+DOT, COPY = 8, 0.6  # cycles to add up the lanes of a dot product, and to copy an element of b
 SOME_ROWS = 128  # of a are not worth a copy where b lies row by row
 FEW_ROWS = 4  # are not worth a copy that is kept
 
@@ -32,11 +32,17 @@ def reading(product: Product) -> str:
     """How b is read (see runtime.h)."""
     if product.packed:
         return "SL_PACKED"
-    along_terms = product.a.strides[1] == product.b.strides[0] == 1
-    if along_terms and product.k >= TERMS_FOR_ROWS * product.m:
+    if product.a.strides[1] == product.b.strides[0] == 1 and _dots_are_better(product):
         return "SL_DOTS"
     direct = product.m <= SOME_ROWS and product.b.strides[1] == 1
     return "SL_DIRECT" if direct else "SL_COPIED"
+
+
+def _dots_are_better(product: Product) -> bool:
+    """Whether dot products cost less than a copy of b and the idle lanes of its last panel."""
+    m, n, k = product.m, product.n, product.k
+    lanes = 64 // product.dtype.itemsize
+    return DOT * m * n <= COPY * n * k + m * k * (-n % lanes) / lanes
 
 
 def statements(product: Product) -> list[str]:

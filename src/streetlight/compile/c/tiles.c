@@ -11,10 +11,25 @@
    What is written for float32 is for float64 too, with the names of its types (see tiles.py). */
 void sl_bind(const sl_runtime *runtime) { sl_bound = runtime; }
 
+/* Bytes of a vector, rows of a tile, and one pattern for all groups of four in a vector. */
 #if defined(__AVX512F__)
-enum { VECTOR = 64, MOST_ROWS = 8 }; /* bytes of a vector; rows of a tile */
+enum { VECTOR = 64, MOST_ROWS = 8 };
+#define GROUPS_f32(...) \
+  GROUP(16, 0, __VA_ARGS__), GROUP(16, 4, __VA_ARGS__), GROUP(16, 8, __VA_ARGS__), \
+      GROUP(16, 12, __VA_ARGS__)
+#define GROUPS_f64(...) GROUP(8, 0, __VA_ARGS__), GROUP(8, 4, __VA_ARGS__)
 #else
 enum { VECTOR = 32, MOST_ROWS = 6 };
+#define GROUPS_f32(...) GROUP(8, 0, __VA_ARGS__), GROUP(8, 4, __VA_ARGS__)
+#define GROUPS_f64(...) GROUP(4, 0, __VA_ARGS__)
+#endif
+#define GROUP(lanes, at, i, j, k, l) \
+  PICK(lanes, at, i), PICK(lanes, at, j), PICK(lanes, at, k), PICK(lanes, at, l)
+#define PICK(lanes, at, i) ((at) + ((i) < 4 ? (i) : (lanes) + (i) - 4))
+#if defined(__clang__)
+#define SHUFFLE(mask, x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#else
+#define SHUFFLE(mask, x, y, ...) __builtin_shuffle(x, y, (mask){__VA_ARGS__})
 #endif
 enum { DEPTH = 1024, NEAR = 128 }; /* rows of b copied at a time; those the next memory holds */
 enum { MULTIPLICATIONS_ALONE = 1 << 17 }; /* are done before a second thread has begun */
@@ -22,11 +37,6 @@ enum { MULTIPLICATIONS_ALONE = 1 << 17 }; /* are done before a second thread has
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
 #define SIMD _Pragma("omp simd")
-#if defined(__clang__)
-#define SHUFFLE(mask, x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
-#else
-#define SHUFFLE(mask, x, y, ...) __builtin_shuffle(x, y, (mask){__VA_ARGS__})
-#endif
 
 INLINE int64_t least(int64_t x, int64_t y) { return x < y ? x : y; }
 INLINE int64_t most(int64_t x, int64_t y) { return x > y ? x : y; }
@@ -85,7 +95,8 @@ typedef float loose_f32 __attribute__((vector_size(VECTOR), aligned(sizeof(float
 typedef float four_f32 __attribute__((vector_size(4 * sizeof(float))));
 typedef float loose_four_f32
     __attribute__((vector_size(4 * sizeof(float)), aligned(sizeof(float)), may_alias));
-typedef int32_t mask_f32 __attribute__((vector_size(4 * sizeof(float))));
+typedef int32_t mask_f32 __attribute__((vector_size(VECTOR)));
+typedef union { vector_f32 whole; four_f32 parts[lanes_f32 / 4]; } split_f32;
 
 /* A product, or a part of one: some rows and columns of one matrix. */
 typedef struct {
@@ -98,33 +109,37 @@ typedef struct {
 
 /* ---- copies of panels ---- */
 
-/* Rows become columns. */
-INLINE void turn_f32(four_f32 x[4]) {
-  four_f32 even = SHUFFLE(mask_f32, x[0], x[1], 0, 4, 2, 6);
-  four_f32 odd = SHUFFLE(mask_f32, x[0], x[1], 1, 5, 3, 7);
-  four_f32 even_below = SHUFFLE(mask_f32, x[2], x[3], 0, 4, 2, 6);
-  four_f32 odd_below = SHUFFLE(mask_f32, x[2], x[3], 1, 5, 3, 7);
-  x[0] = SHUFFLE(mask_f32, even, even_below, 0, 1, 4, 5);
-  x[1] = SHUFFLE(mask_f32, odd, odd_below, 0, 1, 4, 5);
-  x[2] = SHUFFLE(mask_f32, even, even_below, 2, 3, 6, 7);
-  x[3] = SHUFFLE(mask_f32, odd, odd_below, 2, 3, 6, 7);
+/* Rows become columns in each group of four: numbers 0 to 3 are those of x, 4 to 7 those of y. */
+#define MIX_f32(x, y, ...) SHUFFLE(mask_f32, x, y, GROUPS_f32(__VA_ARGS__))
+INLINE void turn_f32(vector_f32 x[4]) {
+  vector_f32 even = MIX_f32(x[0], x[1], 0, 4, 2, 6), odd = MIX_f32(x[0], x[1], 1, 5, 3, 7);
+  vector_f32 even_below = MIX_f32(x[2], x[3], 0, 4, 2, 6);
+  vector_f32 odd_below = MIX_f32(x[2], x[3], 1, 5, 3, 7);
+  x[0] = MIX_f32(even, even_below, 0, 1, 4, 5);
+  x[1] = MIX_f32(odd, odd_below, 0, 1, 4, 5);
+  x[2] = MIX_f32(even, even_below, 2, 3, 6, 7);
+  x[3] = MIX_f32(odd, odd_below, 2, 3, 6, 7);
 }
 
-INLINE void copy_turned_f32(float *to, int64_t to_row, const float *from, int64_t from_row) {
-  four_f32 x[4];
-  UNROLL for (int i = 0; i < 4; i++) x[i] = *(const loose_four_f32 *)(from + i * from_row);
-  turn_f32(x);
-  UNROLL for (int i = 0; i < 4; i++) *(loose_four_f32 *)(to + i * to_row) = x[i];
+/* Four columns of b become rows, as many as a vector has lanes. */
+INLINE void copy_turned_f32(float *to, int64_t to_row, const float *from, int64_t b_column) {
+  split_f32 x[4];
+  vector_f32 columns[4];
+  UNROLL for (int i = 0; i < 4; i++) columns[i] = *(const loose_f32 *)(from + i * b_column);
+  turn_f32(columns);
+  UNROLL for (int i = 0; i < 4; i++) x[i].whole = columns[i];
+  UNROLL for (int part = 0; part < lanes_f32 / 4; part++)
+    UNROLL for (int i = 0; i < 4; i++, to += to_row) *(loose_four_f32 *)to = x[i].parts[part];
 }
 
 /* Copies a few columns of b that lie column by column, for rows p from `begin` to `end`. */
 static void copy_columns_f32(float *to, int width, const float *b, int64_t b_column, int columns,
                              int64_t begin, int64_t end) {
-  int64_t fours = begin + (end - begin) / 4 * 4;
+  int64_t whole = begin + (end - begin) / lanes_f32 * lanes_f32;
   for (int j = 0; j < columns / 4 * 4; j += 4) {
-    for (int64_t p = begin; p < fours; p += 4)
+    for (int64_t p = begin; p < whole; p += lanes_f32)
       copy_turned_f32(to + p * width + j, width, b + j * b_column + p, b_column);
-    for (int64_t p = fours; p < end; p++)
+    for (int64_t p = whole; p < end; p++)
       for (int i = j; i < j + 4; i++) to[p * width + i] = b[i * b_column + p];
   }
   for (int64_t p = begin; p < end; p++)
@@ -269,13 +284,11 @@ INLINE void any_dots_f32(const work_f32 *x, int rows, int columns) {
     }
   }
   UNROLL for (int i = 0; i < rows; i++) {
-    four_f32 fours[4] = {{0}};
-    UNROLL for (int j = 0; j < columns; j++) {
-      union { vector_f32 whole; four_f32 parts[lanes_f32 / 4]; } all = {sum[i][j]};
-      UNROLL for (int part = 0; part < lanes_f32 / 4; part++) fours[j] += all.parts[part];
-    }
-    turn_f32(fours);
-    four_f32 total = (fours[0] + fours[1]) + (fours[2] + fours[3]);
+    UNROLL for (int j = columns; j < 4; j++) sum[i][j] = (vector_f32){0};
+    turn_f32(sum[i]);
+    split_f32 all = {(sum[i][0] + sum[i][1]) + (sum[i][2] + sum[i][3])};
+    four_f32 total = all.parts[0];
+    UNROLL for (int part = 1; part < lanes_f32 / 4; part++) total += all.parts[part];
     for (int j = 0; j < columns; j++) {
       float dot = total[j], *z = x->c + i * product->c_row + j;
       for (int64_t q = p; q < product->k; q++) dot += x->a[i * a_row + q] * x->b[j * b_column + q];
