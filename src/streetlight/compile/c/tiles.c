@@ -31,7 +31,7 @@ enum { VECTOR = 32, MOST_ROWS = 6 };
 #else
 #define SHUFFLE(mask, x, y, ...) __builtin_shuffle(x, y, (mask){__VA_ARGS__})
 #endif
-enum { DEPTH = 1024, NEAR = 128 }; /* rows of b copied at a time; those the next memory holds */
+enum { DEPTH = 512, NEAR = 128 }; /* rows of b copied at a time; those the next memory holds */
 enum { MULTIPLICATIONS_ALONE = 1 << 17 }; /* are done before a second thread has begun */
 
 #define INLINE static inline __attribute__((always_inline))
@@ -251,8 +251,8 @@ static void multiply_panel_f32(work_f32 x, int64_t number, int64_t begin, int64_
   const float *b = x.b + (packed ? packed_at(p, lanes_f32, number) : part.start * p->b_column);
   int64_t b_row = packed ? width : p->b_row;
   x.c += part.start;
-  for (int64_t start = 0; start < p->k; start += DEPTH) {
-    x.k = least(DEPTH, p->k - start);
+  for (int64_t start = 0; start < p->k; start += x.k) {
+    x.k = copied ? least(DEPTH, p->k - start) : p->k;
     x.b = b + start * b_row, x.b_row = b_row;
     if (copied) {
       copy_panel_f32(copy, part, p, x.b, x.k);
