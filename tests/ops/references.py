@@ -215,6 +215,107 @@ def put(x: np.ndarray, value: np.ndarray, *arrays: np.ndarray, index: Any) -> np
     return out
 
 
+# ---- windows of pictures ----
+
+
+def starts(n: int, k: int, s: int, p: int, d: int, ceil: bool = False) -> list[int]:
+    """Where windows begin along one dimension: they end inside, with ceil they begin inside."""
+    last = n + p - d * (k - 1) - 1 + (s - 1 if ceil else 0)
+    return [at for at in range(-p, last + 1, s) if not ceil or at < n]
+
+
+def looks(size: Place, *geometry: Any, ceil: bool = False) -> list[tuple[Place, Place, Place]]:
+    """All (window, place in the kernel, place in the picture) that lie in the picture."""
+    kernel, _, _, dilation = geometry
+    down, right = (starts(*one, ceil=ceil) for one in zip(size, *geometry, strict=True))
+    found = []
+    for (y, x), (i, j) in itertools.product(places((len(down), len(right))), places(kernel)):
+        row, column = down[y] + i * dilation[0], right[x] + j * dilation[1]
+        if 0 <= row < size[0] and 0 <= column < size[1]:
+            found.append(((y, x), (i, j), (row, column)))
+    return found
+
+
+def counted(size: Place, *geometry: Any, ceil: bool = False) -> Place:
+    return tuple(len(starts(*one, ceil=ceil)) for one in zip(size, *geometry, strict=True))
+
+
+def products(
+    size: Place, batch: int, shape: Place, groups: int, *geometry: Any
+) -> Iterator[tuple[Place, Place, Place]]:
+    """All (place in x, in weight, in the convolution) that are multiplied with each other."""
+    kernels, channels = shape[0] // groups, shape[1]
+    for n, o, c in places((batch, shape[0], channels)):
+        for window, inner, outer in looks(size, shape[2:], *geometry):
+            yield (n, o // kernels * channels + c, *outer), (o, c, *inner), (n, o, *window)
+
+
+def convolution(x: Any, weight: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
+    how = (stride, padding, dilation)
+    out = np.zeros((len(x), len(weight), *counted(x.shape[2:], weight.shape[2:], *how)))
+    for a, b, c in products(x.shape[2:], len(x), weight.shape, groups, *how):
+        out[c] += x[a] * weight[b]
+    return out
+
+
+def convolution_input(g: Any, weight: Any, size: Place, stride: Any, padding: Any,
+                      dilation: Any, groups: int) -> Any:  # fmt: skip
+    out = np.zeros((len(g), weight.shape[1] * groups, *size))
+    for a, b, c in products(size, len(g), weight.shape, groups, stride, padding, dilation):
+        out[a] += g[c] * weight[b]
+    return out
+
+
+def convolution_weight(x: Any, g: Any, kernel_size: Place, stride: Any, padding: Any,
+                       dilation: Any, groups: int) -> Any:  # fmt: skip
+    out = np.zeros((g.shape[1], x.shape[1] // groups, *kernel_size))
+    for a, b, c in products(x.shape[2:], len(x), out.shape, groups, stride, padding, dilation):
+        out[b] += x[a] * g[c]
+    return out
+
+
+def unfold(x: Any, kernel_size: Place, stride: Any, padding: Any, dilation: Any) -> Any:
+    how = (kernel_size, stride, padding, dilation)
+    counts = counted(x.shape[2:], *how)
+    out = np.zeros((*x.shape[:2], *kernel_size, *counts))
+    for (n, c), (window, inner, outer) in itertools.product(
+        list(places(x.shape[:2])), looks(x.shape[2:], *how)
+    ):
+        out[(n, c, *inner, *window)] = x[(n, c, *outer)]
+    return out.reshape(len(x), x.shape[1] * math.prod(kernel_size), math.prod(counts))
+
+
+def fold(y: Any, size: Place, kernel_size: Place, stride: Any, padding: Any, dilation: Any) -> Any:
+    how = (kernel_size, stride, padding, dilation)
+    channels = y.shape[1] // math.prod(kernel_size)
+    columns = y.reshape(len(y), channels, *kernel_size, *counted(size, *how))
+    out = np.zeros((len(y), channels, *size))
+    for (n, c), (window, inner, outer) in itertools.product(
+        list(places(out.shape[:2])), looks(size, *how)
+    ):
+        out[(n, c, *outer)] += columns[(n, c, *inner, *window)]
+    return out
+
+
+def pooled(choose: Callable[[list[tuple[float, int]]], float]) -> Callable[..., np.ndarray]:
+    """`choose` from the values in a window and their numbers in the picture, in order."""
+
+    def reference(x: np.ndarray, kernel_size: Place, stride: Any, padding: Any, dilation: Any,
+                  ceil_mode: bool) -> np.ndarray:  # fmt: skip
+        size, how = x.shape[2:], (kernel_size, stride, padding, dilation)
+        out = np.zeros((*x.shape[:2], *counted(size, *how, ceil=ceil_mode)))
+        for n, c in places(x.shape[:2]):
+            held: dict[Place, list[tuple[float, int]]] = {}
+            for window, _, (row, column) in looks(size, *how, ceil=ceil_mode):
+                number = row * size[1] + column
+                held.setdefault(window, []).append((float(x[n, c, row, column]), number))
+            for window, values in held.items():
+                out[(n, c, *window)] = choose(values)
+        return out
+
+    return reference
+
+
 # ---- matrices, random numbers ----
 
 
@@ -290,6 +391,11 @@ REFERENCES: dict[str, Callable[..., np.ndarray]] = {
     # indexing
     "gather": gather, "scatter_add": scatter_add, "pick": pick, "unpick": unpick, "put": put,
     "in_range": lambda index, size: each(int)(index),
+    # windows of pictures
+    "convolution": convolution, "convolution_input": convolution_input,
+    "convolution_weight": convolution_weight, "unfold": unfold, "fold": fold,
+    "max_pool": pooled(lambda held: max(value for value, _ in held)),
+    "max_pool_index": pooled(lambda held: max(held, key=lambda pair: pair[0])[1]),
     # the rest
     "matmul": matmul, "linear": linear, "uniform": uniform, "bernoulli": bernoulli,
     "normal": normal,
