@@ -22,12 +22,21 @@ from streetlight.functional.loss import (
     smooth_l1_loss,
 )
 from streetlight.functional.normalisation import batch_norm, layer_norm, normalize, rms_norm
+from streetlight.functional.representation import (
+    contrastive_loss,
+    nt_xent_loss,
+    semi_hard_triplet_loss,
+    supervised_contrastive_loss,
+    triplet_margin_loss,
+)
 from streetlight.ops import log_softmax, pad, sigmoid, softmax, tanh
 
 __all__ = [
-    "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_similarity",
-    "cross_entropy", "dropout", "elu", "embedding", "gelu", "huber_loss", "kl_div", "l1_loss",
-    "layer_norm", "leaky_relu", "linear", "log_softmax", "mse_loss", "nll_loss", "normalize",
-    "one_hot", "pad", "pairwise_distance", "relu", "rms_norm", "scaled_dot_product_attention",
-    "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus", "tanh",
+    "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "contrastive_loss",
+    "cosine_similarity", "cross_entropy", "dropout", "elu", "embedding", "gelu", "huber_loss",
+    "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "mse_loss",
+    "nll_loss", "normalize", "nt_xent_loss", "one_hot", "pad", "pairwise_distance", "relu",
+    "rms_norm", "scaled_dot_product_attention", "semi_hard_triplet_loss", "sigmoid", "silu",
+    "smooth_l1_loss", "softmax", "softplus", "supervised_contrastive_loss", "tanh",
+    "triplet_margin_loss",
 ]  # fmt: skip

@@ -35,11 +35,19 @@ from streetlight.nn.layers import (
 )
 from streetlight.nn.members import Buffer, Parameter
 from streetlight.nn.module import Module
+from streetlight.nn.representation import (
+    ContrastiveLoss,
+    NTXentLoss,
+    SemiHardTripletLoss,
+    SupConLoss,
+    TripletMarginLoss,
+)
 
 __all__ = [
-    "ELU", "GELU", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d", "Buffer", "CrossEntropyLoss",
-    "Dropout", "Embedding", "Flatten", "HuberLoss", "Identity", "KLDivLoss", "L1Loss", "LayerNorm",
-    "LeakyReLU", "Linear", "LogSoftmax", "MSELoss", "Module", "ModuleDict", "ModuleList",
-    "NLLLoss", "Parameter", "RMSNorm", "ReLU", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss",
-    "Softmax", "Softplus", "Tanh", "functional", "init", "utils",
+    "ELU", "GELU", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d", "Buffer", "ContrastiveLoss",
+    "CrossEntropyLoss", "Dropout", "Embedding", "Flatten", "HuberLoss", "Identity", "KLDivLoss",
+    "L1Loss", "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "MSELoss", "Module", "ModuleDict",
+    "ModuleList", "NLLLoss", "NTXentLoss", "Parameter", "RMSNorm", "ReLU", "SemiHardTripletLoss",
+    "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus", "SupConLoss", "Tanh",
+    "TripletMarginLoss", "functional", "init", "utils",
 ]  # fmt: skip
