@@ -124,6 +124,14 @@ def predict(
     project_of(run).predict(run, files)
 
 
+@app.command()
+def compare(run: Run) -> None:
+    """Set a network of digits beside clusters, counts and neighbours, which are no networks."""
+    from streetlight.projects import comparison
+
+    comparison.compare(run)
+
+
 def project_of(run: Path) -> Any:
     """The module that can evaluate a run and predict with it."""
     from streetlight.projects.run_folder import RunFolder
