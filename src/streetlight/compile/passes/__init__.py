@@ -7,6 +7,7 @@
     together              one product for several that share an operand
     tables                what is the same for equal rows is computed once
     updates               rows are scaled before they are added to a table
+    recompute             what is cheap is computed again in the backward walk, not kept
 
 Most are tables of rules. One walk over the graph applies several tables at once (see rewrite.py).
 
@@ -17,7 +18,8 @@ What the backend may rely on afterwards:
     - indices of `slice` and `unslice` have a number or a slice for each dimension, then `...`;
     - a product over a single element is a `mul`;
     - constants of one number stand as plain numbers in arithmetic with tensors;
-    - nothing is computed twice, and nothing that is not needed, but draws and checks of indices.
+    - nothing is computed twice, but by recompute, and nothing that is not needed, but draws and
+      checks of indices.
 A result may be a view, or be there twice. A zero may have another sign than in eager code.
 """
 
@@ -35,6 +37,7 @@ from streetlight.compile.passes import (
     views,
 )
 from streetlight.compile.passes.dead import dead
+from streetlight.compile.passes.recompute import recompute
 from streetlight.compile.passes.rewrite import rewrite, united
 from streetlight.compile.passes.together import together
 from streetlight.graph.graph import Graph
@@ -72,5 +75,6 @@ def simplify(graph: Graph) -> Graph:
         made = simplified if one in settled else one(simplified)
         settled = settled | {one, local} if made is simplified else set()
         simplified = simplified if made is simplified else dead(made)
+    simplified = recompute(simplified)  # the last: what is equal would be joined again
     verify(simplified)
     return simplified
