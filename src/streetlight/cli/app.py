@@ -90,6 +90,24 @@ def train_mnist(
     run(RunOptions(seed, epochs, out, quiet, resume))
 
 
+@train.command("images")
+def train_images(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Has a folder of pictures for each class.")
+    ],
+    seed: Seed = None,
+    epochs: Annotated[int | None, epochs_option("15 to 60, by the number of pictures,")] = None,
+    out: Out = None,
+    quiet: Quiet = False,
+    resume: Resume = None,
+) -> None:
+    """Learn the classes of your own pictures (PNG, JPEG), in a folder for each class."""
+    from streetlight.projects import picture_folder
+    from streetlight.projects.run_folder import RunOptions
+
+    picture_folder.train_images(folder, RunOptions(seed, epochs, out, quiet, resume))
+
+
 @train.command("table")
 def train_table(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Table with a header line.")],
@@ -138,7 +156,12 @@ def project_of(run: Path) -> Any:
 
     folder = RunFolder.open(run)
     name = folder.project
-    modules = {"digits": "images", "mnist": "images", "table": "table"}
+    modules = {
+        "digits": "images",
+        "mnist": "images",
+        "images": "picture_folder",
+        "table": "table",
+    }
     if name not in modules:
         raise UnknownNameError(
             f"{run} is a run of {name!r}, which this version does not know",

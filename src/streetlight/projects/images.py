@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,27 +95,40 @@ def predict(path: Path, files: list[Path]) -> None:
         FileAccessError: the same, for files that are not there.
     """
     model, network = load_network(RunFolder.open(path).model)
+
+    def tell(file: Path) -> None:
+        digit = read_digit(file, network.side, network.box)
+        shares = ask(model, digit[None, None])[0]
+        print(f"{file}: {shares.argmax()}\n" + "\n".join(bars(shares)))
+
+    tell_each(files, tell)
+
+
+def tell_each(files: list[Path], tell: Callable[[Path], None]) -> None:
+    """Tell about each file; what went wrong with some is told after all others.
+
+    Raises:
+        ImageError, FileAccessError: what went wrong last.
+    """
     trouble: list[Exception] = []
     for file in files:
         try:
-            digit = read_digit(file, network.side, network.box)
+            tell(file)
         except (ImageError, OSError) as error:
             trouble.append(error)
-            continue
-        shares = ask(model, digit[None, None])[0]
-        print(f"{file}: {shares.argmax()}\n" + "\n".join(bars(shares)))
     for earlier in trouble[:-1]:
         print(earlier, file=sys.stderr)
     if trouble:
         raise trouble[-1]
 
 
-def bars(shares: NDArray[np.float32]) -> list[str]:
+def bars(shares: NDArray[np.float32], names: Sequence[str] = "0123456789") -> list[str]:
     """Draw the three likeliest classes, and any other above one percent, as bars of text."""
-    order = [int(digit) for digit in (-shares).argsort(kind="stable")]
-    lines = []
-    for place, digit in enumerate(order):
-        share = float(shares[digit])
-        if place < 3 or share >= 0.01:
-            lines.append(f"  {digit}  {'█' * round(BAR * share):<{BAR}}  {100 * share:>5.1f} %")
-    return lines
+    order = [int(label) for label in (-shares).argsort(kind="stable")]
+    shown = [label for place, label in enumerate(order) if place < 3 or shares[label] >= 0.01]
+    width = max(len(names[label]) for label in shown)
+    return [
+        f"  {names[label]:<{width}}  {'█' * round(BAR * float(shares[label])):<{BAR}}  "
+        f"{100 * float(shares[label]):>5.1f} %"
+        for label in shown
+    ]

@@ -15,6 +15,7 @@ from streetlight.projects.words import TIMES, percent, times
 
 if TYPE_CHECKING:
     from streetlight.datasets import LabelledImages
+    from streetlight.utils.data import DataLoader
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Judgement:
     """What a network said of n pictures.
 
     Attributes:
-        shares: (n, 10) the probability of each class.
+        shares: (n, classes) the probability of each class.
         true: (n,) the right classes.
     """
 
@@ -47,7 +48,7 @@ class Judgement:
     @property
     def confusion(self) -> NDArray[np.int64]:
         """Counts (true class, said class)."""
-        counts = np.zeros((10, 10), np.int64)
+        counts = np.zeros(2 * self.shares.shape[1:], np.int64)
         np.add.at(counts, (self.true, self.said), 1)
         return counts
 
@@ -65,9 +66,9 @@ class Judgement:
 
     def confused(self, most: int = 3) -> list[tuple[int, int, int]]:
         """The pairs (true, said, how often) that are mixed up most."""
-        wrong = self.confusion * (1 - np.eye(10, dtype=np.int64))
+        wrong = self.confusion * (1 - np.eye(self.shares.shape[1], dtype=np.int64))
         order = (-wrong).argsort(axis=None, kind="stable")[:most]
-        pairs = [divmod(int(place), 10) for place in order]
+        pairs = [divmod(int(place), len(wrong)) for place in order]
         return [(true, said, int(wrong[true, said])) for true, said in pairs if wrong[true, said]]
 
     def point(self) -> str:
@@ -91,8 +92,8 @@ def judge(model: nn.Module, images: LabelledImages) -> Judgement:
     return Judgement(ask(model, images.images.numpy()), images.labels.numpy())
 
 
-def ask(model: nn.Module, images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give the probability of each class for images (n, 1, height, width)."""
+def ask(model: nn.Module, images: NDArray[np.float32] | DataLoader) -> NDArray[np.float32]:
+    """Give the probability of each class for images (n, channels, height, width), or batches."""
     from streetlight.train.evaluate import predict
 
     with no_grad():
