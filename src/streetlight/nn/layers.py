@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import streetlight.functional as F
 from streetlight import ops
@@ -40,8 +40,7 @@ class Linear(Module):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        self.in_features = in_features
-        self.out_features = out_features
+        self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter(empty(out_features, in_features, device=device, dtype=dtype))
         self.bias = Parameter(empty(out_features, device=device, dtype=dtype)) if bias else None
         self.reset_parameters()
@@ -90,8 +89,7 @@ class Embedding(Module):
             raise IndexOutOfRangeError(
                 f"Embedding: padding_idx={padding_idx} is not one of {num_embeddings} rows"
             )
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.padding_idx = padding_idx if padding_idx is None else padding_idx % num_embeddings
         self.weight = Parameter(empty(num_embeddings, embedding_dim, device=device, dtype=dtype))
         self.reset_parameters()
@@ -186,19 +184,8 @@ class RMSNorm(_Norm):
         return f"{self.normalized_shape}, eps={self.eps}, {affine}"
 
 
-class BatchNorm1d(_Norm):
-    """Bring each channel to mean 0 and variance 1 over the batch; see `functional.batch_norm`.
-
-    In training it uses the batch's own statistics and keeps running ones, in which each batch has
-    a share of `momentum` (None for a plain average). In evaluation mode, it uses the running ones.
-    With `affine`, a weight (from 1) and a bias (from 0) are learnt.
-
-    Raises:
-        ShapeError: in the forward, if the input is not (N, num_features) or (N, num_features, L).
-
-    >>> nn.BatchNorm1d(1, eps=0.0)(sl.tensor([[1.0], [3.0]])).tolist()
-    [[-1.0], [1.0]]
-    """
+class _BatchNorm(_Norm):
+    _inputs: ClassVar[dict[int, str]]  # by their numbers of dimensions
 
     def __init__(
         self,
@@ -211,22 +198,20 @@ class BatchNorm1d(_Norm):
         dtype: Any = None,
     ) -> None:
         factory, tracked = {"device": device, "dtype": dtype}, track_running_stats
-        self.num_features = num_features
-        self.eps = eps
-        self.momentum = momentum
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.weight = Parameter(ones(num_features, **factory)) if affine else None
         self.bias = Parameter(zeros(num_features, **factory)) if affine else None
-        counter = zeros((), dtype="int64", device=device)
         self.running_mean = Buffer(zeros(num_features, **factory)) if tracked else None
         self.running_var = Buffer(ones(num_features, **factory)) if tracked else None
-        self.num_batches_tracked = Buffer(counter) if tracked else None
+        counter = Buffer(zeros((), dtype="int64", device=device)) if tracked else None
+        self.num_batches_tracked = counter
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise an input (N, C) or (N, C, L)."""
-        if input.ndim not in (2, 3):
+        """Normalise an input (N, C, …)."""
+        if input.ndim not in self._inputs:
             raise ShapeError(
-                f"BatchNorm1d: the input has {input.ndim} dimensions",
-                expected=f"(N, {self.num_features}) or (N, {self.num_features}, L)",
+                f"{type(self).__name__}: the input has {input.ndim} dimensions",
+                expected=" or ".join(self._inputs.values()).format(*[self.num_features] * 2),
                 got={"input": input},
                 fix="flatten other dimensions, or add the batch with unsqueeze(0)",
             )
@@ -244,6 +229,23 @@ class BatchNorm1d(_Norm):
         affine = f"affine={self.weight is not None}, bias={self.bias is not None}"
         tracked = f"track_running_stats={self.running_mean is not None}"
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, {affine}, {tracked}"
+
+
+class BatchNorm1d(_BatchNorm):
+    """Bring each channel to mean 0 and variance 1 over the batch; see `functional.batch_norm`.
+
+    In training it uses the batch's own statistics and keeps running ones, in which each batch has
+    a share of `momentum` (None for a plain average). In evaluation mode, it uses the running ones.
+    With `affine`, a weight (from 1) and a bias (from 0) are learnt.
+
+    Raises:
+        ShapeError: in the forward, if the input is not (N, num_features) or (N, num_features, L).
+
+    >>> nn.BatchNorm1d(1, eps=0.0)(sl.tensor([[1.0], [3.0]])).tolist()
+    [[-1.0], [1.0]]
+    """
+
+    _inputs: ClassVar = {2: "(N, {})", 3: "(N, {}, L)"}
 
 
 class Dropout(FunctionalModule, function=F.dropout):

@@ -183,7 +183,7 @@ def _same_dtype(x: Array, y: Array) -> None:
 def _convolution(
     xp: Any, x: Array, weight: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Array:
-    """Σ over channels c and places i, j in a window of x[c, y s + i d − p, …] weight[o, c, i, j]."""
+    """Σ over channels c and places i, j in a window of x[c, y s + i d − p, …] w[o, c, i, j]."""
     _same_dtype(x, weight)
     geometry = _geometry(stride, padding, dilation)
     shape = _convolved(x, weight, groups=groups, **geometry)

@@ -32,8 +32,17 @@ def _extra(size: Any, kernel_size: Pair, stride: Pair, padding: Pair, dilation: 
     return more[0], more[1]
 
 
-def _pooled_size(name: str, size: Any, ceil_mode: bool, **how: Any) -> tuple[Pair, Pair]:
-    """Return the counts of windows, and the rows and columns that ceil_mode adds."""
+def pooled_size(name: str, size: Any, ceil_mode: bool, **how: Any) -> tuple[Pair, Pair]:
+    """Return the counts of windows, and the rows and columns that ceil_mode adds.
+
+    Raises:
+        ShapeError: if no window fits in, or the padding alone could fill one.
+    """
+    if any(2 * p > k for p, k in zip(how["padding"], how["kernel_size"], strict=True)):
+        raise ShapeError(
+            f"{name}: padding is more than half of the kernel, so windows may hold nothing",
+            got=how, fix="use a padding of at most half the kernel size",
+        )  # fmt: skip
     more = _extra(size, **how) if ceil_mode else (0, 0)
     reached = tuple(n + extra for n, extra in zip(size, more, strict=True))
     return window_counts(name, reached, **how), more
@@ -42,12 +51,7 @@ def _pooled_size(name: str, size: Any, ceil_mode: bool, **how: Any) -> tuple[Pai
 def _pooled(x: Any, *, ceil_mode: bool, **how: Any) -> Shape:
     if x.ndim != 4:
         raise ShapeError("max_pool: pictures have 4 dimensions", got={"input": x})
-    if any(2 * p > k for p, k in zip(how["padding"], how["kernel_size"], strict=True)):
-        raise ShapeError(
-            "max_pool: padding is more than half of the kernel, so windows may hold nothing",
-            got=how, fix="use a padding of at most half the kernel size",
-        )  # fmt: skip
-    return (*x.shape[:2], *_pooled_size("max_pool", x.shape[2:], ceil_mode, **how)[0])
+    return (*x.shape[:2], *pooled_size("max_pool", x.shape[2:], ceil_mode, **how)[0])
 
 
 def _lowest(dtype: Any) -> Any:
@@ -56,7 +60,7 @@ def _lowest(dtype: Any) -> Any:
 
 def _looks(xp: Any, x: Array, ceil_mode: bool, **how: Any) -> Iterator[Array]:
     """For each place in the kernel what all windows see there, (N, C, H', W')."""
-    counts, more = _pooled_size("max_pool", x.shape[2:], ceil_mode, **how)
+    counts, more = pooled_size("max_pool", x.shape[2:], ceil_mode, **how)
     pictures = padded(xp, x, how["padding"], _lowest(x.dtype), more)
     steps = {"kernel_size": how["kernel_size"], "stride": how["stride"]}
     seen = windows(xp, pictures, counts, dilation=how["dilation"], **steps)
