@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from streetlight.compile.fuse import MAY_FAIL, fuse
-from streetlight.compile.kernels import AddRows, Check, Kernel, Loop, Product, Special, Store
+from streetlight.compile.kernels import (
+    AddRows,
+    Check,
+    Convolution,
+    Kernel,
+    Loop,
+    Planes,
+    Product,
+    Special,
+    Store,
+)
 from streetlight.compile.memory import Memory
 from streetlight.compile.passes import simplify
 from streetlight.compile.results import give_memory
@@ -90,7 +100,7 @@ def _errors_come_first(kernels: list[Kernel], memory: Memory) -> bool:
             fails = kernel.node.op.name in MAY_FAIL
         if fails and writing:
             return False
-        if isinstance(kernel, Loop | Product | AddRows | Special):
+        if isinstance(kernel, Loop | Product | AddRows | Convolution | Planes | Special):
             writing = writing or any(value in changed for value in kernel.writes)
         writing = writing or isinstance(kernel, Store)
     return True

@@ -14,10 +14,21 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from streetlight.compile import convolution, pooling
 from streetlight.compile.access import VIEWS, View, reshaped, viewed, whole
 from streetlight.compile.accumulate import Accumulation, Finder
 from streetlight.compile.joining import REDUCTIONS, Joining
-from streetlight.compile.kernels import AddRows, Check, Draw, Kernel, Loop, Product, Special
+from streetlight.compile.kernels import (
+    AddRows,
+    Check,
+    Convolution,
+    Draw,
+    Kernel,
+    Loop,
+    Planes,
+    Product,
+    Special,
+)
 from streetlight.graph.graph import RANDOM, Graph, Node, Operand, Value
 from streetlight.ops.indexing import HERE
 from streetlight.ops.registry import Elementwise, cast
@@ -61,6 +72,8 @@ class Fuser:
         self.words: dict[Node, Value] = {}
         self.host_draws = host_draws(graph)
         self.accumulations, self.absorbed = Finder(graph).find()
+        self.pooled = pooling.gradients(graph)
+        self.absorbed |= {link for _, chain in self.pooled.values() for link in chain}
         self.copies: dict[Value, Value] = {}
         self.new_parameters = {
             new
@@ -102,6 +115,9 @@ class Fuser:
         if node in self.accumulations:
             self._accumulate(node, self.accumulations[node])
             return
+        if node in self.pooled:
+            self._planes(node)
+            return
         if node in self.absorbed:
             return
         if node in self.host_draws:
@@ -127,6 +143,10 @@ class Fuser:
             self.place_in_loop(node, node.output.size)
         elif node.op.name in PRODUCTS:
             self._own_memory(node, Product(node=node))
+        elif node.op.name in convolution.NAMES:
+            self._convolution(node)
+        elif node.op.name in pooling.NAMES:
+            self._planes(node)
         else:
             self._own_memory(node, Special(node=node))
 
@@ -188,6 +208,21 @@ class Fuser:
         self.views[node.output] = whole(node.output)
         self.place[node.output] = len(self.kernels)
         self.kernels.append(kernel)
+
+    def _convolution(self, node: Node) -> None:
+        kernel, size = Convolution(node=node), convolution.scratch_size(node)
+        scratch = Value(f"{node.output.name}_scratch", (size,), np.dtype("uint8"))
+        self._own_memory(node, kernel)
+        kernel.writes.append(scratch)
+
+    def _planes(self, node: Node) -> None:
+        if node not in self.pooled:
+            self._own_memory(node, Planes(node=node, inputs=node.inputs))
+            return
+        places, _ = self.pooled[node]
+        inputs = (node.values[0], places.values[0])
+        reads = {self.in_memory(value).root for value in inputs}
+        self._own_memory(node, Planes(node=places, inputs=inputs), reads)
 
     def _draw(self, node: Node) -> None:
         words = Value(f"{node.output.name}_words", (node.output.size,), np.dtype("uint32"))

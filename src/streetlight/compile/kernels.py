@@ -88,6 +88,26 @@ class Special(Kernel):
 
 
 @dataclass(eq=False)
+class Convolution(Kernel):
+    """A convolution or an adjoint of one; the second value that it writes is scratch memory."""
+
+    node: Node | None = None
+
+
+@dataclass(eq=False)
+class Planes(Kernel):
+    """What is done in each channel of each picture by itself: pooling, unfold and fold.
+
+    Attributes:
+        node: the operation.
+        inputs: its operands, or g and x for the gradient of max pooling.
+    """
+
+    node: Node | None = None
+    inputs: tuple[Operand, ...] = ()
+
+
+@dataclass(eq=False)
 class AddRows(Kernel):
     """The rows of `unpick` added to, or taken from, what is there already: nothing else costs."""
 

@@ -31,6 +31,7 @@ from streetlight.ops.registry import Shape
 if TYPE_CHECKING:
     from streetlight.compile.build import CSource
 
+TILED = ("sl_multiply", "sl_convolve", "sl_correlate")  # services that are compiled if needed
 _LINE = 64  # bytes of a cache line, to which the workspace is aligned
 
 
@@ -129,7 +130,7 @@ class Program:
         if "sl_gemm" in source.text:
             _ = runtime().blas
         for suffix in ("f32", "f64"):
-            if f"sl_multiply_{suffix}" in source.text:
+            if any(f"{name}_{suffix}" in source.text for name in TILED):
                 runtime().use_tiles(suffix)
         count = len(source.inputs) + len(source.outputs) + len(source.host_draws)
         self.buffers = (ctypes.c_void_p * count)()

@@ -79,14 +79,14 @@ class Runtime:
         self._library.sl_use_blas(single, double, found.wide, found.keeps_threads)
 
     def use_tiles(self, suffix: str) -> None:
-        """Have our own products of matrices, of f32 or f64: compiled when first needed."""
+        """Have our own products and convolutions, of f32 or f64: compiled when first needed."""
         if suffix in self._tiles:
             return
         header = (FOLDER / "runtime.h").read_text("utf-8")
         library = load(header + tiles.library(suffix), (*FLAGS, "-O2"))
         library.sl_bind(ctypes.c_void_p(self.services))
-        names = (f"multiply_{suffix}", f"pack_{suffix}")
-        addresses = [ctypes.cast(library[name], ctypes.c_void_p) for name in names]
+        names = ("multiply", "pack", "convolve", "correlate")
+        addresses = [ctypes.cast(library[f"{n}_{suffix}"], ctypes.c_void_p) for n in names]
         self._library.sl_use_tiles(int(suffix[1:]) // 8, *addresses)
         self._tiles[suffix] = library
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from types import MappingProxyType
 
-from streetlight.compile import special
+from streetlight.compile import convolution, pooling, special
 from streetlight.compile.c_text import (
     converted,
     expression,
@@ -21,9 +21,11 @@ from streetlight.compile.fuse import Fuser
 from streetlight.compile.kernels import (
     AddRows,
     Check,
+    Convolution,
     Draw,
     Kernel,
     Loop,
+    Planes,
     Product,
     Special,
     Store,
@@ -90,6 +92,10 @@ class StepWriter:
             self._product(kernel)
         elif isinstance(kernel, Special) and kernel.node is not None:
             self._special(kernel.node)
+        elif isinstance(kernel, Convolution) and kernel.node is not None:
+            self._convolution(kernel.node, kernel.writes[1])
+        elif isinstance(kernel, Planes):
+            self._planes(kernel)
         elif isinstance(kernel, AddRows):
             self._add_rows(kernel)
         elif isinstance(kernel, Check):
@@ -231,22 +237,32 @@ class StepWriter:
 
     def _parallel_loop(self, loop: Loop, function: Function, wanted: str) -> None:
         """A task for the threads: each of the parts takes its share of the rows."""
-        function.range()
-        name = self._named(function, wanted)
-        arguments = self._arguments(function, partials=loop.partials)
-        parameters = list(function.parameters.values())
         count = loop.size if loop.is_flat else loop.rows
-        key = (function.key(False), "task", count)
-        if key not in self.known:
-            self.known[key] = self._free_name(f"{name}_task")
-            text = task_text(name, self.known[key], parameters, loop, count)
-            self.functions.append(text)
-        task = self.known[key]
-        struct = f"&({task}_data){{{', '.join(arguments)}}}"
-        self.body.append(f"sl_parallel({task}, {struct}, {PARTS}); {self._comment(loop.nodes)}")
+        self._parallel(function, wanted, count, loop.nodes, loop.partials)
         for value, partial in loop.partials.items():
             target, source = self._pointer(value), self._pointer(partial)
             self.body.append(f"{self._add_parts(value)}({target}, {source}, {value.size});")
+
+    def _parallel(
+        self,
+        function: Function,
+        wanted: str,
+        count: int,
+        nodes: list[Node],
+        partials: Mapping[Value, Value] = MappingProxyType({}),
+    ) -> None:
+        """Call a function that computes a range of `count` rows from all threads."""
+        function.range()
+        name = self._named(function, wanted)
+        arguments = self._arguments(function, partials=partials)
+        parameters = list(function.parameters.values())
+        key = (function.key(False), "task", count)
+        if key not in self.known:
+            self.known[key] = self._free_name(f"{name}_task")
+            self.functions.append(task_text(name, self.known[key], parameters, count))
+        task = self.known[key]
+        struct = f"&({task}_data){{{', '.join(arguments)}}}"
+        self.body.append(f"sl_parallel({task}, {struct}, {PARTS}); {self._comment(nodes)}")
 
     def _add_parts(self, value: Value) -> str:
         """The function that adds up what the parts have found."""
@@ -302,6 +318,24 @@ class StepWriter:
         function.lines = special.statements(node, inputs, output, function.node(), hosted)
         self._call(function, node)
 
+    def _convolution(self, node: Node, scratch: Value) -> None:
+        function = Function()
+        inputs = self._inputs(function, node)
+        output = self._array(function, node.output, True)
+        text = function.pointer(self.memory.places[scratch], scratch, True)
+        function.lines = convolution.statements(node, inputs, output, text)
+        self._call(function, node)
+
+    def _planes(self, kernel: Planes) -> None:
+        if kernel.node is None:
+            return
+        function, output = Function(), kernel.writes[0]
+        inputs = [self._array(function, x) if isinstance(x, Value) else x for x in kernel.inputs]
+        array = self._array(function, output, True)
+        function.lines = pooling.statements(kernel.node, inputs, array)
+        count = pooling.planes(kernel.node, inputs)
+        self._parallel(function, output.name, count, [kernel.node])
+
     def _hosted(self, node: Node) -> frozenset[int]:
         """Which parts of a cat lie in its memory already."""
         parts = range(len(node.inputs))
@@ -351,7 +385,7 @@ class StepWriter:
         self.body.append(f"{text} {self._comment([node])}")
 
 
-def task_text(name: str, task: str, parameters: list[Parameter], loop: Loop, count: int) -> str:
+def task_text(name: str, task: str, parameters: list[Parameter], count: int) -> str:
     """The struct of arguments, and the function that threads call with a range of parts."""
     fields, given = [], []
     for number, parameter in enumerate(parameters):

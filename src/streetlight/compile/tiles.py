@@ -76,8 +76,12 @@ def _listed(numbers: tuple[int, ...]) -> str:
 
 
 def library(suffix: str) -> str:
-    """Return the C of tiles.c for an element type, f32 or f64."""
-    text = (Path(__file__).parent / "c" / "tiles.c").read_text("utf-8")
+    """Return the C of tiles.c and convolution.c for an element type, f32 or f64."""
+    return "".join(_for_type(name, suffix) for name in ("tiles.c", "convolution.c"))
+
+
+def _for_type(name: str, suffix: str) -> str:
+    text = (Path(__file__).parent / "c" / name).read_text("utf-8")
     shared, typed = text.split("/* ==== for one element type ==== */\n")
     if suffix == "f64":
         for float32, float64 in (("f32", "f64"), ("float", "double"), ("int32_t", "int64_t")):

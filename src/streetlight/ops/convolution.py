@@ -280,7 +280,7 @@ def _convolution_weight(
         columns = _columns(
             xp, pictures, groups, counts, kernel_size, stride=stride, dilation=dilation
         )
-        out += xp.matmul(rows[part], columns.swapaxes(2, 3)).sum(0)
+        out += xp.matmul(rows[part], columns.swapaxes(2, 3)).sum(0, dtype=x.dtype)
     return out.reshape(shape)
 
 

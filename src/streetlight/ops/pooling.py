@@ -54,14 +54,17 @@ def _pooled(x: Any, *, ceil_mode: bool, **how: Any) -> Shape:
     return (*x.shape[:2], *pooled_size("max_pool", x.shape[2:], ceil_mode, **how)[0])
 
 
-def _lowest(dtype: Any) -> Any:
+def lowest(dtype: Any) -> Any:
+    """Return what nothing of this dtype is below."""
+    if dtype.kind == "b":
+        return False
     return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
 
 
 def _looks(xp: Any, x: Array, ceil_mode: bool, **how: Any) -> Iterator[Array]:
     """For each place in the kernel what all windows see there, (N, C, H', W')."""
     counts, more = pooled_size("max_pool", x.shape[2:], ceil_mode, **how)
-    pictures = padded(xp, x, how["padding"], _lowest(x.dtype), more)
+    pictures = padded(xp, x, how["padding"], lowest(x.dtype), more)
     steps = {"kernel_size": how["kernel_size"], "stride": how["stride"]}
     seen = windows(xp, pictures, counts, dilation=how["dilation"], **steps)
     for row in range(how["kernel_size"][0]):
@@ -69,7 +72,7 @@ def _looks(xp: Any, x: Array, ceil_mode: bool, **how: Any) -> Iterator[Array]:
             yield seen[:, :, row, column]
 
 
-def _pool_sample(
+def _pooling(
     kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
 ) -> dict[str, Any]:
     return {"kernel_size": kernel_size, "stride": stride, "padding": padding,
@@ -77,10 +80,10 @@ def _pool_sample(
 
 
 _SAMPLES = calls(
-    ((numbers(2, 3, 4, 6),), _pool_sample((2, 2), (2, 2), (0, 0), (1, 1), False)),
-    ((numbers(2, 1, 5, 7),), _pool_sample((3, 2), (2, 3), (1, 1), (1, 2), True)),
-    ((numbers(1, 2, 4, 4),), _pool_sample((3, 3), (1, 1), (1, 1), (1, 1), False)),
-    ((numbers(0, 2, 3, 3),), _pool_sample((2, 2), (1, 1), (0, 0), (1, 1), False)),
+    ((numbers(2, 3, 4, 6),), _pooling((2, 2), (2, 2), (0, 0), (1, 1), False)),
+    ((numbers(2, 1, 5, 7),), _pooling((3, 2), (2, 3), (1, 1), (1, 2), True)),
+    ((numbers(1, 2, 4, 4),), _pooling((3, 3), (1, 1), (1, 1), (1, 1), False)),
+    ((numbers(0, 2, 3, 3),), _pooling((2, 2), (1, 1), (0, 0), (1, 1), False)),
 )
 
 
@@ -97,16 +100,20 @@ def _add_back(g: Any, out: Any, x: Any, **how: Any) -> Any:
     shape=_pooled, saves="x", vjp=[_add_back], algebra="max pool {0}", onnx="MaxPool",
     samples=_SAMPLES,
     error_samples=lambda: [
-        ErrorSample((numbers(1, 1, 2, 2),), _pool_sample((3, 3), (1, 1), (0, 0), (1, 1), False),
+        ErrorSample((numbers(1, 1, 2, 2),), _pooling((3, 3), (1, 1), (0, 0), (1, 1), False),
                     ShapeError, "max_pool: a kernel that reaches over (3, 3) does not fit"),
-        ErrorSample((numbers(1, 1, 4, 4),), _pool_sample((2, 2), (1, 1), (2, 0), (1, 1), False),
+        ErrorSample((numbers(1, 1, 4, 4),), _pooling((2, 2), (1, 1), (2, 0), (1, 1), False),
                     ShapeError, "max_pool: padding is more than half of the kernel"),
-        ErrorSample((numbers(4, 4),), _pool_sample((2, 2), (1, 1), (0, 0), (1, 1), False),
+        ErrorSample((numbers(4, 4),), _pooling((2, 2), (1, 1), (0, 0), (1, 1), False),
                     ShapeError, "max_pool: pictures have 4 dimensions"),
     ],
 )  # fmt: skip
-def _max_pool(xp: Any, x: Array, **how: Any) -> Array:
+def _max_pool(
+    xp: Any, x: Array, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair,
+    ceil_mode: bool,
+) -> Array:  # fmt: skip
     """The largest element of each window; beyond the picture there is nothing."""
+    how = _pooling(kernel_size, stride, padding, dilation, ceil_mode)
     _pooled(x, **how)
     looks = _looks(xp, x, **how)
     out = next(looks).copy()
@@ -116,8 +123,12 @@ def _max_pool(xp: Any, x: Array, **how: Any) -> Array:
 
 
 @primitive(shape=_pooled, dtype="int64", algebra="argmax pool {0}", samples=_SAMPLES)
-def _max_pool_index(xp: Any, x: Array, **how: Any) -> Array:
+def _max_pool_index(
+    xp: Any, x: Array, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair,
+    ceil_mode: bool,
+) -> Array:  # fmt: skip
     """The place of each maximum in its picture, row by row; the first one if several are equal."""
+    how = _pooling(kernel_size, stride, padding, dilation, ceil_mode)
     _pooled(x, **how)
     looks = _looks(xp, x, **how)
     best = next(looks).copy()

@@ -24,8 +24,14 @@ static void random_words(uint64_t *state, uint32_t *out, int64_t count) {
 sl_runtime sl_services = {
     .parallel = parallel, .gemm_f32 = gemm_f32, .gemm_f64 = gemm_f64, .random_words = random_words};
 
-/* Sets what tiles.c has for an element type of so many bytes. */
-void sl_use_tiles(int size, void *multiply, void *pack) {
-  if (size == 4) sl_services.multiply_f32 = multiply, sl_services.pack_f32 = pack;
-  else sl_services.multiply_f64 = multiply, sl_services.pack_f64 = pack;
+/* Sets what tiles.c and convolution.c have for an element type of so many bytes. */
+void sl_use_tiles(int size, void *multiply, void *pack, void *convolve, void *correlate) {
+  sl_runtime *of = &sl_services;
+  if (size == 4) {
+    of->multiply_f32 = multiply, of->pack_f32 = pack;
+    of->convolve_f32 = convolve, of->correlate_f32 = correlate;
+  } else {
+    of->multiply_f64 = multiply, of->pack_f64 = pack;
+    of->convolve_f64 = convolve, of->correlate_f64 = correlate;
+  }
 }

@@ -31,6 +31,30 @@ typedef struct {
    it lies column by column, for dot products. */
 enum { SL_DIRECT, SL_COPIED, SL_PACKED, SL_DOTS };
 
+/* What a convolution does at one place of its kernel: where the numbers of that place are in the
+   weights, and what they are multiplied with, a phase and the place in it. */
+typedef struct {
+  int64_t weight, phase, place;
+} sl_tap;
+
+/* One dimension of a convolution. Pictures are copied, with their borders, into `phases` rows of
+   `length`: place i of phase f holds element i * step + f - before, or 0 beyond the picture. There
+   are `count` windows, which begin at every `apart`-th place. */
+typedef struct {
+  int64_t size, x_step, step, phases, before, length, count, apart, out_step, taps;
+  const sl_tap *tap;
+} sl_axis;
+
+/* A convolution, or an adjoint of one: sizes for each group, strides in elements, and where in the
+   scratch memory (in bytes) things are. One of x, weight and out is computed from the other two. */
+typedef struct {
+  int64_t pictures, groups, kernels, channels, parts;
+  int64_t x_picture, x_group, x_channel, weight_group, weight_kernel, weight_channel;
+  int64_t out_picture, out_group, out_kernel;
+  int64_t width, weights, offsets, copies, copy_size, patches;
+  sl_axis rows, columns;
+} sl_convolution;
+
 /* The services, one table for all programs of the process. Matrices are row-major; `ta` and `tb`
    say whether a and b are read transposed; with beta == 0, c is only written. */
 typedef struct {
@@ -45,6 +69,14 @@ typedef struct {
                        double alpha, double beta);
   void (*pack_f32)(const sl_product *product, const float *b, float *panels);
   void (*pack_f64)(const sl_product *product, const double *b, double *panels);
+  void (*convolve_f32)(const sl_convolution *how, const float *x, const float *weight, float *out,
+                       char *scratch);
+  void (*convolve_f64)(const sl_convolution *how, const double *x, const double *weight, double *out,
+                       char *scratch);
+  void (*correlate_f32)(const sl_convolution *how, const float *x, const float *out, float *weight,
+                        char *scratch);
+  void (*correlate_f64)(const sl_convolution *how, const double *x, const double *out,
+                        double *weight, char *scratch);
   void (*random_words)(uint64_t *state, uint32_t *out, int64_t count);
 } sl_runtime;
 
@@ -56,6 +88,10 @@ static const sl_runtime *sl_bound;
 #define sl_multiply_f64 (sl_bound->multiply_f64)
 #define sl_pack_f32 (sl_bound->pack_f32)
 #define sl_pack_f64 (sl_bound->pack_f64)
+#define sl_convolve_f32 (sl_bound->convolve_f32)
+#define sl_convolve_f64 (sl_bound->convolve_f64)
+#define sl_correlate_f32 (sl_bound->correlate_f32)
+#define sl_correlate_f64 (sl_bound->correlate_f64)
 #define sl_random_words (sl_bound->random_words) /* the words of Generator.words */
 
 /* Notes an error; kernels do: return sl_fail(call, SL_INDEX, node, index). */
