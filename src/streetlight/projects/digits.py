@@ -33,7 +33,7 @@ def train_digits(options: RunOptions) -> Judgement:
     generator = Generator().manual_seed(run.settings["seed"])
     sl.manual_seed(run.settings["seed"])
     learnt, watched = random_split(train, [len(train) - WATCHED, WATCHED], generator)
-    loader = DataLoader(learnt, BATCH, shuffle=True, generator=generator)
+    loader = DataLoader(NETWORK.wobbled(learnt), BATCH, shuffle=True, generator=generator)
     epochs = run.settings["epochs"]
     options.say(
         f"Learning {len(train):,} handwritten digits of 8×8 pixels with a dense network, "
