@@ -27,6 +27,7 @@ def learn(
     metadata: Mapping[str, str],
     options: RunOptions,
     patience: int | None = None,
+    watchers: Sequence[Callback] = (),
 ) -> int:
     """Fit for the run's epochs, from its checkpoint if it has one, and save the model.
 
@@ -41,6 +42,7 @@ def learn(
         options: whether to be quiet, and what to resume.
         patience: epochs without a lower validation loss before the run stops and goes back to the
             best model; None trains to the end and keeps the last one.
+        watchers: further callbacks.
 
     Returns:
         The epoch whose model is kept.
@@ -50,7 +52,7 @@ def learn(
         DivergenceError: the training ran away.
     """
     stopping = [EarlyStopping(patience=patience)] if patience else []
-    callbacks = [*stopping, Checkpoint(run.checkpoint), _AlreadyDone(options)]
+    callbacks = [*stopping, *watchers, Checkpoint(run.checkpoint), _AlreadyDone(options)]
     resume = run.checkpoint if options.resume and run.checkpoint.exists() else None
     whole = False
     try:
