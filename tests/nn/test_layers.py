@@ -39,7 +39,61 @@ LAYERS = {
     "batch norm, average": (lambda n: n.BatchNorm1d(3, 1e-3, momentum=None), [(5, 3), (2, 3, 3)]),
     "batch norm, plain": (lambda n: n.BatchNorm1d(3, affine=False), [(5, 3)]),
     "batch norm, untracked": (lambda n: n.BatchNorm1d(3, track_running_stats=False), [(5, 3)]),
+    "batch norm 2d": (lambda n: n.BatchNorm2d(3), [(2, 3, 4, 5), (1, 3, 1, 2), (3, 3, 1, 1)]),
+    "batch norm 2d, plain": (lambda n: n.BatchNorm2d(2, affine=False), [(3, 2, 2, 3)]),
+    "group norm": (lambda n: n.GroupNorm(2, 4), [(3, 4), (1, 4, 5), (2, 4, 3, 2), (0, 4, 2)]),
+    "group norm, plain": (lambda n: n.GroupNorm(3, 3, 1e-3, affine=False), [(2, 3, 4, 1)]),
     "dropout of nothing": (lambda n: n.Dropout(0.0), [(3, 4)]),
+    "dropout 1d of nothing": (lambda n: n.Dropout1d(0.0), [(3, 4, 5)]),
+    "dropout 2d of nothing": (lambda n: n.Dropout2d(0.0), [(3, 4, 5, 2)]),
+    "conv 1d": (lambda n: n.Conv1d(2, 4, 3), [(3, 2, 7), (2, 3), (0, 2, 4)]),
+    "conv 1d, options": (
+        lambda n: n.Conv1d(4, 6, 3, 2, padding=1, dilation=(2,), groups=2, bias=False),
+        [(3, 4, 9), (4, 4)],
+    ),
+    "conv 1d, same": (lambda n: n.Conv1d(2, 1, 3, padding="same"), [(3, 2, 7), (1, 2, 1)]),
+    "conv 2d": (lambda n: n.Conv2d(1, 3, 3), [(2, 1, 5, 6), (1, 3, 4), (0, 1, 3, 3)]),
+    "conv 2d, options": (
+        lambda n: n.Conv2d(4, 6, (3, 2), (2, 1), (1, 0), (1, 2), 2),
+        [(2, 4, 5, 7), (4, 1, 3)],
+    ),
+    "conv 2d, each channel": (
+        lambda n: n.Conv2d(3, 6, 3, groups=3, padding="same", dilation=2),
+        [(2, 3, 4, 5)],
+    ),
+    "conv 2d, valid": (lambda n: n.Conv2d(2, 3, (1, 3), 2, padding="valid"), [(2, 2, 5, 6)]),
+    "conv transpose 1d": (lambda n: n.ConvTranspose1d(2, 3, 4, 3), [(2, 2, 5), (2, 1)]),
+    "conv transpose 1d, options": (
+        lambda n: n.ConvTranspose1d(4, 2, 3, 2, 1, 1, 2, False, 2),
+        [(2, 4, 5), (4, 3)],
+    ),
+    "conv transpose 2d": (lambda n: n.ConvTranspose2d(2, 3, 3), [(2, 2, 3, 4), (2, 1, 1)]),
+    "conv transpose 2d, options": (
+        lambda n: n.ConvTranspose2d(4, 6, (3, 2), (2, 3), (1, 0), (1, 2), 2, dilation=(1, 2)),
+        [(2, 4, 3, 4), (4, 2, 1)],
+    ),
+    "max pool 1d": (lambda n: n.MaxPool1d(2), [(2, 3, 7), (3, 4), (0, 3, 4)]),
+    "max pool 2d": (lambda n: n.MaxPool2d(2), [(2, 3, 4, 7), (3, 4, 2), (0, 3, 4, 4)]),
+    "max pool 2d, options": (
+        lambda n: n.MaxPool2d((3, 2), (2, 1), (1, 0), (1, 2), ceil_mode=True),
+        [(2, 3, 6, 7)],
+    ),
+    "avg pool 1d": (lambda n: n.AvgPool1d(3, 2, 1, True, False), [(2, 3, 8), (2, 5)]),
+    "avg pool 2d": (lambda n: n.AvgPool2d((2, 3)), [(2, 3, 4, 7), (1, 2, 4)]),
+    "avg pool 2d, options": (lambda n: n.AvgPool2d(3, 2, 1, True, False, 5), [(2, 3, 6, 7)]),
+    "adaptive avg pool 1d": (lambda n: n.AdaptiveAvgPool1d(3), [(2, 3, 7), (2, 2)]),
+    "adaptive avg pool 2d": (lambda n: n.AdaptiveAvgPool2d((None, 2)), [(2, 3, 4, 7), (3, 4, 6)]),
+    "global avg pool": (lambda n: n.AdaptiveAvgPool2d(1), [(2, 3, 4, 7), (3, 1, 1)]),
+    "adaptive max pool 1d": (lambda n: n.AdaptiveMaxPool1d(3), [(2, 3, 7), (2, 6)]),
+    "adaptive max pool 2d": (lambda n: n.AdaptiveMaxPool2d((3, 2)), [(2, 3, 4, 7), (3, 3, 2)]),
+    "unfold": (lambda n: n.Unfold((2, 3), 2, 1, (1, 2)), [(2, 3, 4, 7), (1, 3, 5)]),
+    "fold": (lambda n: n.Fold((4, 5), (2, 3), padding=1), [(2, 12, 25), (6, 25)]),
+    "unflatten": (lambda n: n.Unflatten(1, (2, 3)), [(4, 6), (1, 6, 2), (0, 6)]),
+    "upsample": (lambda n: n.Upsample(scale_factor=2), [(2, 3, 4), (1, 2, 3, 2)]),
+    "upsample bilinear": (
+        lambda n: n.Upsample((5, 3), mode="bilinear", align_corners=True),
+        [(1, 2, 3, 4)],
+    ),
     "sequential": (
         lambda n: n.Sequential(n.Linear(4, 6), n.BatchNorm1d(6), n.Tanh(), n.Linear(6, 2)),
         [(5, 4), (2, 4)],
@@ -170,10 +224,17 @@ def test_dropout_masks_the_gradient_as_the_value():
     assert (x.grad.numpy() == out.detach().numpy()).all()
 
 
-@pytest.mark.parametrize("shape", [(4,), (2, 4, 3, 3)])
-def test_batch_norm_refuses_other_dimensions(shape):
-    with pytest.raises(ShapeError, match=r"BatchNorm1d: the input has \d dimensions"):
-        nn.BatchNorm1d(4)(sl.ones(*shape))
+@pytest.mark.parametrize(
+    ("build", "shape", "words"),
+    [
+        (nn.BatchNorm1d, (4,), r"(?s)BatchNorm1d: the input has 1 .*\(N, 4\) or \(N, 4, L\)"),
+        (nn.BatchNorm1d, (2, 4, 3, 3), "BatchNorm1d: the input has 4 dimensions"),
+        (nn.BatchNorm2d, (2, 4), r"(?s)BatchNorm2d: the input has 2 dimensions.*\(N, 4, H, W\)"),
+    ],
+)
+def test_batch_norm_refuses_other_dimensions(build, shape, words):
+    with pytest.raises(ShapeError, match=words):
+        build(4)(sl.ones(*shape))
 
 
 def test_reset_parameters_begins_anew():

@@ -231,9 +231,11 @@ def _sides(
 ) -> list[tuple[int, int]]:
     """The length of each side of the pictures, and into how many cells it is cut."""
     own = pictures.shape[2:]
-    given = output_size if isinstance(output_size, (tuple, list)) else [output_size] * dims
-    filled = [n if m is None else m for m, n in zip(given, own[-len(given) :], strict=False)]
-    wanted = (1, *sizes(name, "output_size", filled, dims))[-2:]
+    given = list(output_size) if isinstance(output_size, (tuple, list)) else [output_size] * dims
+    for place, n in enumerate(own[-dims:]):
+        if given[place : place + 1] == [None]:
+            given[place] = n
+    wanted = (1, *sizes(name, "output_size", given, dims))[-2:]
     if min(own) < 1:
         raise ShapeError(f"{name}: there is nothing in pictures of {own}", got={"input": pictures})
     return list(zip(own, wanted, strict=True))
