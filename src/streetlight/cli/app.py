@@ -125,6 +125,30 @@ def train_table(
     table.train_table(file, target, RunOptions(seed, epochs, out, quiet, resume))
 
 
+@train.command("contrastive")
+def train_contrastive(
+    loss: Annotated[
+        str | None,
+        typer.Option(help="ntxent (without labels, if not given), triplet, contrastive or supcon."),
+    ] = None,
+    pretext: Annotated[
+        str | None,
+        typer.Option(help="In place of a loss: rotation, jigsaw, inpaint or colour; no labels."),
+    ] = None,
+    seed: Seed = None,
+    epochs: Annotated[int | None, epochs_option("as many as the task needs")] = None,
+    out: Out = None,
+    quiet: Quiet = False,
+    resume: Resume = None,
+) -> None:
+    """Learn MNIST without its labels, and see what was learnt."""
+    from streetlight.projects.representation import contrastive
+    from streetlight.projects.run_folder import RunOptions
+
+    options = RunOptions(seed, epochs, out, quiet, resume)
+    contrastive.train_contrastive(options, loss, pretext)
+
+
 @app.command()
 def evaluate(run: Run) -> None:
     """Measure a trained model again on the data that it has never seen."""
@@ -161,6 +185,7 @@ def project_of(run: Path) -> Any:
         "mnist": "images",
         "images": "picture_folder",
         "table": "table",
+        "contrastive": "representation.contrastive",
     }
     if name not in modules:
         raise UnknownNameError(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import numpy as np
 from numpy.typing import NDArray
 
 from streetlight import nn, optim
+from streetlight.projects.training import fitting_threads
 from streetlight.random import Generator
 from streetlight.train import Trainer
 from streetlight.train.evaluate import predict
@@ -25,8 +28,8 @@ def linear_probe(
     train: Features,
     labels: Labels,
     asked: Features,
-    epochs: int = 20,
-    batch: int = 250,
+    updates: int = 2_000,
+    batch: int = 500,
     rate: float = 1e-2,
 ) -> Labels:
     """Train a linear layer (softmax regression) on features, and say what it takes others for.
@@ -38,7 +41,7 @@ def linear_probe(
         train: (N, D) features.
         labels: (N,) their classes.
         asked: (M, D) features to name.
-        epochs, batch, rate: of the training with Adam, whose rate falls to zero along a cosine.
+        updates, batch, rate: of the training with Adam, whose rate falls to zero along a cosine.
 
     Returns:
         The classes of those asked, (M,).
@@ -57,11 +60,13 @@ def linear_probe(
     dataset = TensorDataset((train - centre) / spread, labels)
     loader = DataLoader(dataset, min(batch, len(train)), shuffle=True, generator=Generator())
     optimizer = optim.Adam(layer.parameters(), lr=rate, weight_decay=1e-4)
+    epochs = ceil(updates / len(loader))
     schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * len(loader))
     trainer = Trainer(
         layer, optimizer, nn.CrossEntropyLoss(), scheduler=schedule, scheduler_step="batch"
     )
-    trainer.fit(loader, epochs=epochs, quiet=True)
+    with fitting_threads(layer):
+        trainer.fit(loader, epochs=epochs, quiet=True)
     return np.asarray(trainer.predict((asked - centre) / spread).numpy().argmax(1))
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import numpy as np
+from typing import Any
 
 from streetlight import nn
-from streetlight.datasets import LabelledImages
 from streetlight.tensor import Tensor
 from streetlight.utils.data import Dataset
+from streetlight.utils.data.collate import fetch_batch
 
 
 class Task:
@@ -69,15 +68,15 @@ class Task:
 
 
 class TaskDataset(Dataset):
-    """Labelled pictures as a task's batches: each look at a picture is a new one."""
+    """Labelled pictures (image, label) as a task's batches: each look at a picture is a new one."""
 
-    def __init__(self, images: LabelledImages, task: Task) -> None:
-        self.images, self.task = images, task
+    def __init__(self, pictures: Any, task: Task) -> None:
+        self.pictures, self.task = pictures, task
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.pictures)
 
     def __getbatch__(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """The task's batch of the pictures at these indices."""
-        images, labels = self.images[np.asarray(indices, np.int64)]
+        images, labels = fetch_batch(self.pictures, indices)
         return self.task.batch(images, labels)
