@@ -35,7 +35,7 @@ Pixels = NDArray[np.uint8]
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM")
 LAYOUT = "a folder for each class, with its pictures in it: FOLDER/cat/1.jpg, FOLDER/dog/2.jpg"
-SMALLEST, LARGEST, STEP = 8, 64, 4  # sides of the square that pictures are reduced to
+SMALLEST, LARGEST, STEP = 8, 96, 4  # sides of the square that pictures are reduced to
 ALL_BYTES = 2**30  # that the reduced pictures may take together
 MOST_BYTES = 2**27  # that one picture may take while it is decoded
 BAND_PIXELS = 2**20
@@ -99,7 +99,7 @@ class ImageFolder(Dataset):
     Args:
         root: the folder that holds the folders of the classes.
         side: height and width of the square; unless given the median of the pictures' longer
-            sides, rounded to a multiple of 4, from 8 to 64.
+            sides, rounded to a multiple of 4, from 8 to 96.
         channels: 1 (grey) or 3 (red, green, blue); unless given 1 if no picture has any colour.
 
     Raises:

@@ -24,6 +24,7 @@ from streetlight.projects import picture_folder_report as report
 from streetlight.projects.images import bars, tell_each
 from streetlight.projects.judgement import ask
 from streetlight.projects.picture_folder_network import PictureNetwork, load_network
+from streetlight.projects.pictures import save_figure
 from streetlight.projects.run_folder import RunFolder, RunOptions
 from streetlight.projects.training import drawing, finish_run, learn
 from streetlight.train import Trainer
@@ -32,6 +33,7 @@ from streetlight.utils.data import DataLoader, Subset
 LEAST_PICTURES, HELD_OUT = 5, 0.15  # of a class; share for each of watching and testing
 STEPS, LEAST_EPOCHS, MOST_EPOCHS, PEAK_RATE = 3_000, 15, 60, 5e-3
 AT_ONCE, UNEQUAL, FEW = 100, 1.5, 1_000
+BATCHES = {128: 20_000, 64: 2_000, 32: 200, 8: 0}  # pictures of a step: from so many pictures on
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def train_images(folder: Path, options: RunOptions) -> RunFolder:
         _require_same(pictures, resumed, "the run cannot go on: ", "begin a new run, no --resume")
     split = split_by_class(pictures, resumed.get("seed", options.seed or 0))
     network = design(pictures, split.train)
-    batch = 32 if len(split.train) < 2 * FEW else 64 if len(split.train) < 20 * FEW else 128
+    batch = batch_size(len(split.train))
     batches = max(1, len(split.train) // batch)
     run = RunFolder.begin(
         "images", f"streetlight train images {shlex.quote(str(folder))}", options,
@@ -75,16 +77,7 @@ def train_images(folder: Path, options: RunOptions) -> RunFolder:
 
     sl.manual_seed(run.settings["seed"])
     epochs = run.settings["epochs"]
-    model = network.build()
-    optimizer = optim.AdamW(model.parameters(), lr=PEAK_RATE, weight_decay=1e-2)
-    trainer = Trainer(
-        model,
-        optimizer,
-        nn.CrossEntropyLoss(weight=weights),
-        ["accuracy"],
-        optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, epochs * batches),
-        compile="auto",
-    )
+    trainer = new_trainer(network, weights, epochs * batches)
     changing = TransformedDataset(Subset(pictures, split.train), changes(pictures, network))
     kept = learn(
         run,
@@ -96,13 +89,23 @@ def train_images(folder: Path, options: RunOptions) -> RunFolder:
         patience=max(epochs // 3, 5),
     )
     with drawing(run):
-        outcome = judge(model, network, pictures, split.test)
+        outcome = judge(trainer.model, network, pictures, split.test)
         title = f"{folder.resolve().name}: epoch {kept} of {len(trainer.history)} is kept"
         shape = (1, network.channels, network.side, network.side)
         finish_run(run, trainer, kept, title, ["loss", "accuracy"], shape)
         report.leave_pictures(run, pictures, split.test, outcome)
+        draw_seen(run, pictures, split.train, network)
         report.tell(run, outcome, options)
     return run
+
+
+def new_trainer(network: PictureNetwork, weights: sl.Tensor | None, steps: int) -> Trainer:
+    """A fresh network with what it learns by, for so many steps."""
+    model = network.build()
+    optimizer = optim.AdamW(model.parameters(), lr=PEAK_RATE, weight_decay=1e-2)
+    schedule = optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, steps)
+    loss = nn.CrossEntropyLoss(weight=weights)
+    return Trainer(model, optimizer, loss, ["accuracy"], schedule, compile="auto")
 
 
 def split_by_class(pictures: ImageFolder, seed: int) -> Split:
@@ -127,6 +130,11 @@ def split_by_class(pictures: ImageFolder, seed: int) -> Split:
         for part, chosen in zip(parts, np.split(places, [-2 * aside, -aside]), strict=True):
             part.append(chosen)
     return Split(*(np.concatenate(part) for part in parts))
+
+
+def batch_size(count: int) -> int:
+    """How many of so many pictures make one step: few where there are few, for enough steps."""
+    return next(size for size, least in BATCHES.items() if count >= least)
 
 
 def design(pictures: ImageFolder, train: NDArray[np.int64]) -> PictureNetwork:
@@ -178,6 +186,22 @@ def judge(
     """Ask a network about some of the pictures, whose classes are known."""
     shares = ask(model, batches_of(pictures, part, network))
     return report.PictureJudgement(shares, np.asarray(pictures.targets)[part], network.classes)
+
+
+def draw_seen(
+    run: RunFolder, pictures: ImageFolder, train: NDArray[np.int64], network: PictureNetwork
+) -> None:
+    """Leave seen.png: some pictures of each class, before and after what is done to them."""
+    labels = np.asarray(pictures.targets)[train]
+    names = pictures.classes[: report.CLASSES_SEEN]
+    looks = min(report.LOOKS, int(np.bincount(labels).min()))
+    chosen = [train[labels == label][:looks] for label in range(len(names))]
+    as_read = pictures.pixels[np.concatenate(chosen)] / np.float32(255)
+    normalize = network.normalize()
+    changed = changes(pictures, network)(as_read) * normalize.std + normalize.mean
+    shape = (len(names), looks, *as_read.shape[1:])
+    figure = report.seen(as_read.reshape(shape), changed.reshape(shape), names)
+    save_figure(figure, run.path / "seen.png")
 
 
 def evaluate(path: Path) -> None:

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from streetlight.tensor import Tensor
 
 LISTED, CLASSES_NAMED, CLASSES_DRAWN, MISTAKES_DRAWN = 5, 12, 25, 18
-WORK_A_SECOND = 2e9  # multiplications of the network forward, while it learns, on two cores
+CLASSES_SEEN, LOOKS = 8, 4
+# Seconds that it takes to learn from a picture once: for each multiplication of the network
+# forward, and for each value that is changed before.
+PER_MULTIPLICATION, PER_VALUE = 3e-10, 2e-7
 
 
 @dataclass(frozen=True)
@@ -91,10 +94,11 @@ def announce(
         options: of the run.
     """
     epochs = run.settings["epochs"]
-    minutes = ceil(epochs * sizes[0] * network.work / WORK_A_SECOND / 60)
+    values = network.channels * network.side**2
+    seconds = epochs * sizes[0] * (network.work * PER_MULTIPLICATION + values * PER_VALUE)
     options.say(
         f"Learning {len(pictures.classes)} classes from {plural(len(pictures), 'picture')} on the "
-        f"CPU, {plural(epochs, 'epoch')}: at most about {plural(minutes, 'minute')}."
+        f"CPU, {plural(epochs, 'epoch')}: at most about {plural(ceil(seconds / 60), 'minute')}."
     )
     told = {
         "classes": _classes(pictures),
@@ -134,7 +138,7 @@ def _sizes(pictures: ImageFolder) -> str:
         ends = [f(pictures.sizes, key=lambda size: size[0] * size[1]) for f in (min, max)]
         longer = round(median(max(size) for size in pictures.sizes))
         found = "{}×{} to {}×{}".format(*ends[0], *ends[1])
-        found += f" ({len(several):,} sizes, the longer side {longer:,} in the middle)"
+        found += f" ({len(several):,} sizes, median of the longer sides {longer:,})"
     return (
         f"{found}, {colour}; brought to {square}, nothing cut off, "
         "margins in the colour of the edge"
@@ -270,6 +274,29 @@ def mistakes(images: NDArray[np.uint8], rows: list[list[str]], title: str) -> Fi
         axes.set_title(sure, size=11, weight="bold", color=drawings.INK)
         below = f"is {shorten(true, 20)}\n{shorten(Path(file).name, 22)}"
         axes.set_xlabel(below, size=9, color=drawings.GREY)
+    return figure
+
+
+def seen(as_read: NDArray[np.float32], changed: NDArray[np.float32], classes: list[str]) -> Figure:
+    """Draw what the network sees of some pictures: as they are read, and as they are changed.
+
+    Args:
+        as_read: (classes, looks, channels, height, width) in 0 to 1.
+        changed: the same pictures as the network may see them while it learns.
+        classes: the names of the classes.
+    """
+    side = as_read.shape[-1]
+    title = f"What the network sees: pictures of {side}×{side} pixels"
+    note = "left: as they are read   ·   right: the same as they may look while it learns"
+    looks = [1.0] * as_read.shape[1]
+    figure = drawings.new_figure(title, note, (10, 1.1 + 4.8 / len(looks) * len(classes)))
+    widths = [*looks, 0.2, *looks]
+    grid = figure.subplots(len(classes), len(widths), squeeze=False, width_ratios=widths)
+    for row, name, before, after in zip(grid, classes, as_read, changed, strict=True):
+        row[len(before)].set_visible(False)
+        row[0].set_ylabel(shorten(name, 14), color=drawings.INK)
+        for axes, image in zip(np.delete(row, len(before)), [*before, *after], strict=True):
+            _picture(axes, (image.clip(0, 1) * 255).round().astype(np.uint8))
     return figure
 
 
