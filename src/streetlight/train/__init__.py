@@ -1,5 +1,6 @@
 """Training: the loop, what can be hooked into it, what it measures, and how a run survives."""
 
+from streetlight.train.averaging import ExponentialMovingAverage
 from streetlight.train.callbacks import Callback, Checkpoint, EarlyStopping
 from streetlight.train.history import History
 from streetlight.train.metrics import MSE, R2, Accuracy, ConfusionMatrix, TopK
@@ -15,6 +16,7 @@ __all__ = [
     "Checkpoint",
     "ConfusionMatrix",
     "EarlyStopping",
+    "ExponentialMovingAverage",
     "History",
     "Metric",
     "Progress",
