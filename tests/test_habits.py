@@ -51,6 +51,7 @@ SEEING = {
 # What a user imports.
 PUBLIC = [
     "streetlight",
+    "streetlight.augment",
     "streetlight.compile",
     "streetlight.datasets",
     "streetlight.functional",
@@ -60,6 +61,7 @@ PUBLIC = [
     "streetlight.nn.utils",
     "streetlight.optim",
     "streetlight.optim.lr_scheduler",
+    "streetlight.optim.swa_utils",
     "streetlight.train",
     "streetlight.utils.data",
 ]

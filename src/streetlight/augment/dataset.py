@@ -33,10 +33,13 @@ class TransformedDataset(Dataset):
     def __init__(self, dataset: Any, transform: Callable[..., Any]) -> None:
         self.dataset, self.transform = dataset, transform
 
-    def __getbatch__(self, indices: Sequence[int]) -> list[Any]:
+    def __getbatch__(self, indices: Sequence[int]) -> Any:
         batch = fetch_batch(self.dataset, indices)
-        changed = self.transform(*(batch if isinstance(batch, tuple | list) else [batch]))
-        return list(changed) if isinstance(changed, tuple) else changed
+        bare = not isinstance(batch, tuple | list)
+        changed = self.transform(batch) if bare else self.transform(*batch)
+        if isinstance(changed, tuple):
+            return list(changed)
+        return changed if bare else [changed]
 
     def __getitem__(self, index: int) -> Any:
         batch = self.__getbatch__([index])

@@ -237,7 +237,7 @@ class RandomResizedCrop(Transform):
         places = np.empty((len(images), 2, *self.size), np.float32)
         places[:, 0] = _spread(top, tall, self.size[0])[:, :, None]
         places[:, 1] = _spread(left, wide, self.size[1])[:, None, :]
-        return resample(images, places.reshape(len(images), 2, -1), self.size)
+        return resample(images, places)
 
 
 def _spread(start: Images, length: Images, count: int) -> Images:
@@ -357,7 +357,7 @@ class ElasticTransform(Transform):
         noise = self.uniform(count, 2, height, width, low=-1.0)
         smooth = _gaussian_mean(height, self.sigma) @ noise @ _gaussian_mean(width, self.sigma).T
         places = np.indices((height, width), np.float32) + np.float32(self.alpha / 2) * smooth
-        return resample(images, places.reshape(count, 2, -1), (height, width), self.fill)
+        return resample(images, places, self.fill)
 
 
 def _gaussian_mean(size: int, sigma: float) -> Images:

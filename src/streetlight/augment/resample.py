@@ -23,16 +23,15 @@ def look_through(images: Array, changes: Array, fill: float = 0.0) -> Array:
     place = np.indices((height, width), np.float32).reshape(2, -1)
     middle = np.array([[height - 1], [width - 1]], np.float32) / 2
     places = place + changes[:, :, :2] @ (place - middle) + changes[:, :, 2:]
-    return resample(images, places, (height, width), fill)
+    return resample(images, places.reshape(len(images), 2, height, width), fill)
 
 
-def resample(images: Array, places: Array, size: tuple[int, int], fill: float = 0.0) -> Array:
+def resample(images: Array, places: Array, fill: float = 0.0) -> Array:
     """See each image at its own places; beyond its pixels everything has the value `fill`.
 
     Args:
         images: (N, C, H, W).
-        places: (N, 2, H'·W'), float32: row and column of the image, in pixels, for each result.
-        size: height H' and width W' of the result.
+        places: (N, 2, H', W'), float32: row and column of the image, in pixels, for each result.
         fill: what lies outside the images.
 
     Returns:
@@ -45,9 +44,9 @@ def resample(images: Array, places: Array, size: tuple[int, int], fill: float = 
     for axis, most in enumerate((height, width)):
         np.clip(seen[:, axis], 0, most + 1, out=seen[:, axis])
     corner = np.floor(seen)
-    down, right = (seen - corner)[:, None].transpose(2, 0, 1, 3)
+    down, right = (seen - corner)[:, None].transpose(2, 0, 1, 3, 4)
     corner = corner.astype(np.intp)
-    start = np.arange(count * channels).reshape(count, channels, 1) * padded[0, 0].size
+    start = np.arange(count * channels).reshape(count, channels, 1, 1) * (height + 3) * (width + 3)
     first = start + (corner[:, 0] * (width + 3) + corner[:, 1])[:, None]
     pixels = padded.ravel()
     above, below = (
@@ -55,4 +54,4 @@ def resample(images: Array, places: Array, size: tuple[int, int], fill: float = 
         for row in (0, width + 3)
     )
     mixed: Array = above * (1 - down) + below * down
-    return mixed.reshape(count, channels, *size)
+    return mixed
