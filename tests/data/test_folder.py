@@ -296,15 +296,6 @@ def test_copies_are_left_out_and_the_same_picture_in_two_classes_is_told(root):
     assert len(dataset) == 5
 
 
-def test_the_digest_changes_with_names_and_pictures(root):
-    first = ImageFolder(root).digest
-    assert ImageFolder(root).digest == first
-    (root / "höhle" / "a.png").rename(root / "höhle" / "z.png")
-    renamed = ImageFolder(root).digest
-    coloured(colour=(1, 2, 3)).save(root / "höhle" / "z.png")
-    assert len({first, renamed, ImageFolder(root).digest}) == 3
-
-
 # ---- folders that cannot be used ----
 
 

@@ -57,6 +57,15 @@ def test_a_class_with_too_few_pictures_is_refused(pictures):
         project.split_by_class(ImageFolder(pictures.root), 0)
 
 
+def test_the_digest_changes_with_names_and_pictures(pictures):
+    first = project.digest(pictures)
+    assert project.digest(ImageFolder(pictures.root)) == first
+    (pictures.root / "dark" / "00.png").rename(pictures.root / "dark" / "z.png")
+    renamed = project.digest(ImageFolder(pictures.root))
+    Image.new("L", (12, 9), 7).save(pictures.root / "dark" / "z.png")
+    assert len({first, renamed, project.digest(ImageFolder(pictures.root))}) == 3
+
+
 def test_classes_count_alike_in_the_loss_if_they_are_unequal(pictures):
     split = project.split_by_class(pictures, 0)
     weights = project.class_weights(pictures, split.train).numpy()

@@ -12,12 +12,11 @@ import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from math import ceil
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 from warnings import catch_warnings
 
 import numpy as np
@@ -30,6 +29,7 @@ from streetlight.utils.data import Dataset
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
 
 Pixels = NDArray[np.uint8]
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
@@ -48,43 +48,10 @@ UPRIGHT = {  # what to do with a picture whose EXIF orientation is this
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, OverflowError, struct.error)
 
 
-@dataclass
-class _Found:
-    """What lies in the folders of the classes: pictures perhaps, and what is passed over."""
-
-    samples: list[tuple[Path, int]] = field(default_factory=list)
-    left_out: dict[Path, str] = field(default_factory=dict)
-    others: Counter[str] = field(default_factory=Counter)
-    hidden: int = 0
-
-    def walk(self, folder: Path, label: int, above: set[tuple[int, int]]) -> None:
-        """Go through a folder and those in it; links are followed, but not in circles."""
-        try:
-            place = folder.stat()
-            paths = sorted(folder.iterdir())
-        except OSError as error:
-            self.left_out[folder] = _reason(error)
-            return
-        if (place.st_dev, place.st_ino) in above:
-            self.left_out[folder] = "a link that leads back to a folder read already"
-            return
-        above.add((place.st_dev, place.st_ino))
-        for path in paths:
-            if path.name.startswith("."):
-                self.hidden += 1
-            elif path.is_dir():
-                self.walk(path, label, above)
-            else:
-                self.sort(path, label)
-
-    def sort(self, path: Path, label: int) -> None:
-        """Say of a path that is no folder whether it may be a picture of a class."""
-        if path.suffix.lower() not in SUFFIXES:
-            self.others[path.suffix or "no ending"] += 1
-        elif path.exists() and not path.is_file():  # reading a pipe would wait for ever
-            self.left_out[path] = "neither a file nor a folder"
-        else:
-            self.samples.append((path, label))
+class _Header(NamedTuple):
+    size: tuple[int, int]
+    mode: str
+    content: bytes  # SHA-256 of the file
 
 
 class ImageFolder(Dataset):
@@ -115,7 +82,6 @@ class ImageFolder(Dataset):
         others: how many files have other endings, by ending; hidden: how many are hidden.
         remarks: how many pictures had to be changed, by what was done.
         twins: pairs of paths with the same picture in two classes.
-        digest: SHA-256 of all names and reduced pixels.
 
     >>> from tempfile import mkdtemp
     >>> from PIL import Image
@@ -133,65 +99,86 @@ class ImageFolder(Dataset):
         self, root: str | os.PathLike[str], side: int | None = None, channels: int | None = None
     ) -> None:
         self.root = Path(root)
-        folders, self._loose = _class_folders(self.root)
+        folders, loose = _class_folders(self.root)
         self.classes = [folder.name for folder in folders]
         self.class_to_idx = {name: number for number, name in enumerate(self.classes)}
-        found = self._find(folders)
-        self.left_out, self.others, self.hidden = found.left_out, found.others, found.hidden
-        headers = self._headers(found.samples)
-        colour = not all(mode in GREY for _, mode in headers.values())
-        channels_read = channels or (3 if colour else 1)
-        self.side = side or _fitting_side([size for size, _ in headers.values()], channels_read)
-        self.remarks: Counter[str] = Counter()
+        self.left_out: dict[Path, str] = dict.fromkeys(loose, "lies in no folder of a class")
+        self.others, self.remarks, self.hidden = Counter[str](), Counter[str](), 0
         self.samples: list[tuple[Path, int]] = []
         self.twins: list[tuple[Path, Path]] = []
-        shape = (len(headers), channels_read, self.side, self.side)
-        self.pixels = self._read(found.samples, headers, np.empty(shape, np.uint8))
-        if channels is None and not _has_colour(self.pixels):
-            self.pixels = self.pixels[:, :1].copy()
-        self.channels = self.pixels.shape[1]
-        self.sizes = [headers[path][0] for path, _ in self.samples]
+        found: list[tuple[Path, int]] = []
+        for label, folder in enumerate(folders):
+            found += [(path, label) for path in self._walk(folder, {_place(self.root)})]
+        headers = self._headers([path for path, _ in found])
+        grey = all(header.mode in GREY for header in headers.values())
+        self.channels = channels or (1 if grey else 3)
+        sizes = [header.size for header in headers.values()]
+        self.side = side or _fitting_side(sizes, self.channels)
+        self.pixels = self._read(found, headers)
+        if channels is None and not any((one != one[:1]).any() for one in self.pixels):
+            self.channels, self.pixels = 1, self.pixels[:, :1].copy()
+        self.sizes = [headers[path].size for path, _ in self.samples]
         self.targets = [label for _, label in self.samples]
         self._require_pictures()
 
-    def _find(self, folders: list[Path]) -> _Found:
-        found = _Found(left_out=dict.fromkeys(self._loose, "lies in no folder of a class"))
-        place = self.root.stat()
-        for label, folder in enumerate(folders):
-            found.walk(folder, label, {(place.st_dev, place.st_ino)})
-        return found
+    def _walk(self, folder: Path, above: set[tuple[int, int]]) -> Iterator[Path]:
+        """What may be pictures in a folder and in those in it; links lead on, but not in circles.
 
-    def _headers(self, samples: list[tuple[Path, int]]) -> dict[Path, tuple[tuple[int, int], str]]:
-        """Size and mode of each file that begins like a picture."""
+        Args:
+            folder: where to look.
+            above: the folders of this class that were seen before.
+        """
+        try:
+            place, paths = _place(folder), sorted(folder.iterdir())
+        except OSError as error:
+            self.left_out[folder] = _reason(error)
+            return
+        if place in above:
+            self.left_out[folder] = "a link that leads back to a folder read already"
+            return
+        above.add(place)
+        for path in paths:
+            if path.name.startswith("."):
+                self.hidden += 1
+            elif path.is_dir():
+                yield from self._walk(path, above)
+            elif path.suffix.lower() not in SUFFIXES:
+                self.others[path.suffix or "no ending"] += 1
+            elif path.exists() and not path.is_file():  # reading a pipe would wait for ever
+                self.left_out[path] = "neither a file nor a folder"
+            else:
+                yield path
+
+    def _headers(self, paths: list[Path]) -> dict[Path, _Header]:
+        """What is known of each file that begins like a picture before it is decoded."""
         headers = {}
-        for path, _ in samples:
+        for path in paths:
             try:
-                with _opened(path) as file:
-                    headers[path] = (file.size, file.mode)
+                with _opened(path) as file, open(path, "rb") as stream:
+                    content = hashlib.file_digest(stream, "sha256").digest()
+                    headers[path] = _Header(file.size, file.mode, content)
             except (ImageError, FileAccessError) as error:
                 self._leave_out(path, error)
         return headers
 
-    def _read(self, samples: list[tuple[Path, int]], headers: Any, pixels: Pixels) -> Pixels:
-        """Read the pictures into `pixels`; returns the part that could be filled."""
-        known: dict[tuple[bytes, int], Path] = {}
-        first: dict[bytes, Path] = {}
-        for path, label in samples:
+    def _read(self, found: list[tuple[Path, int]], headers: dict[Path, _Header]) -> Pixels:
+        """Read all pictures but copies; returns (N, channels, side, side)."""
+        pixels = np.empty((len(headers), self.channels, self.side, self.side), np.uint8)
+        seen: dict[bytes, dict[int, Path]] = {}  # of each content, the first file in each class
+        for path, label in found:
             if path not in headers:
                 continue
+            same = seen.setdefault(headers[path].content, {})
+            if label in same:
+                self.left_out[path] = f"a copy of {same[label].name}"
+                continue
             try:
-                content = _content(path)
-                if (content, label) in known:
-                    self.left_out[path] = f"a copy of {known[content, label].name}"
-                    continue
-                pixels[len(self.samples)], remarks = _read(path, self.side, pixels.shape[1])
+                pixels[len(self.samples)], remarks = _read(path, self.side, self.channels)
             except (ImageError, FileAccessError) as error:
                 self._leave_out(path, error)
                 continue
-            if content in first:
-                self.twins.append((first[content], path))
-            first.setdefault(content, path)
-            known[content, label] = path
+            self.twins += [(first, path) for first in list(same.values())[:1]]
+            same[label] = path
             self.remarks.update(remarks)
             self.samples.append((path, label))
         return pixels[: len(self.samples)]
@@ -213,13 +200,6 @@ class ImageFolder(Dataset):
                 got={"files left out": len(broken)} if broken else None,
                 fix="put pictures into it, or move the folder elsewhere",
             )
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the names and the reduced pixels of all pictures."""
-        names = [str(path.relative_to(self.root)) for path, _ in self.samples]
-        listed = repr((names, self.pixels.shape)).encode("utf-8", "surrogateescape")
-        return hashlib.sha256(listed + np.ascontiguousarray(self.pixels).data).hexdigest()
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         return from_numpy(self.pixels[index] / np.float32(255)), self.targets[index]
@@ -277,14 +257,14 @@ def _near(path: Path) -> Path | None:
     return path.with_name(found[0]) if found else None
 
 
+def _place(folder: Path) -> tuple[int, int]:
+    """What a folder is known by, whatever links lead to it."""
+    found = folder.stat()
+    return found.st_dev, found.st_ino
+
+
 def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
-
-
-def _content(path: Path) -> bytes:
-    """SHA-256 of a file's bytes."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _fitting_side(sizes: list[tuple[int, int]], channels: int) -> int:
@@ -298,16 +278,11 @@ def _fitting_side(sizes: list[tuple[int, int]], channels: int) -> int:
     return side
 
 
-def _has_colour(pixels: Pixels) -> bool:
-    """Whether any of the pictures (N, channels, H, W) is more than grey."""
-    return any((picture != picture[:1]).any() for picture in pixels)
-
-
 # ---- one picture ----
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image]:
+def _opened(path: Path) -> Iterator[ImageFile]:
     """Open a picture of any size; what goes wrong within the block becomes an error about it."""
     from PIL import Image, UnidentifiedImageError
 

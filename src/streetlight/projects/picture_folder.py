@@ -7,6 +7,7 @@ reading of pictures in `datasets.ImageFolder`.
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ def train_images(folder: Path, options: RunOptions) -> RunFolder:
     run = RunFolder.begin(
         "images", f"streetlight train images {shlex.quote(str(folder))}", options,
         min(max(STEPS // batches, LEAST_EPOCHS), MOST_EPOCHS),
-        folder=str(folder.resolve()), pictures_sha256=pictures.digest,
+        folder=str(folder.resolve()), pictures_sha256=digest(pictures),
     )  # fmt: skip
     weights = class_weights(pictures, split.train)
     sizes = [len(part) for part in (split.train, split.watch, split.test)]
@@ -218,9 +219,16 @@ def evaluate(path: Path) -> None:
     print(judge(model, network, pictures, test))
 
 
+def digest(pictures: ImageFolder) -> str:
+    """SHA-256 of the names and the reduced pixels of all pictures."""
+    names = [str(path.relative_to(pictures.root)) for path, _ in pictures.samples]
+    listed = repr((names, pictures.pixels.shape)).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(listed + np.ascontiguousarray(pictures.pixels).tobytes()).hexdigest()
+
+
 def _require_same(pictures: ImageFolder, settings: dict[str, object], so: str, fix: str) -> None:
     """Refuse pictures that are not those of a run: its split would be another one."""
-    if pictures.digest != settings["pictures_sha256"]:
+    if digest(pictures) != settings["pictures_sha256"]:
         raise UsageError(
             f"{so}the pictures in {pictures.root} have changed since the run began",
             expected="the same files with the same pictures",
