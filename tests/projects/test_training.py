@@ -16,10 +16,13 @@ def blas_threads():
     return [library["num_threads"] for library in loaded if library["user_api"] == "blas"]
 
 
-@pytest.mark.parametrize(("units", "small"), [(100, True), (1_000, False)])
-def test_small_models_learn_with_one_thread(units, small):
+@pytest.mark.parametrize(
+    ("model", "small"),
+    [(nn.Linear(256, 100), True), (nn.Linear(256, 1_000), False), (nn.Conv2d(1, 2, 3), False)],
+)
+def test_small_models_learn_with_one_thread(model, small):
     before = blas_threads()
-    with fitting_threads(nn.Linear(256, units)):
+    with fitting_threads(model):
         assert blas_threads() == ([1] * len(before) if small else before)
     assert blas_threads() == before
 

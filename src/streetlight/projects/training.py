@@ -92,10 +92,15 @@ class _AlreadyDone(Callback):
 
 @contextmanager
 def fitting_threads(model: Module) -> Iterator[None]:
-    """Within this block the BLAS has one thread if the model is small, or else all it had."""
+    """Within this block the BLAS has one thread if the model is small, or else all it had.
+
+    Compiled steps take over that number. Convolutions are never small: a kernel meets many places.
+    """
     from threadpoolctl import threadpool_limits
 
-    small = sum(parameter.numel() for parameter in model.parameters()) < SMALL
+    weights = list(model.parameters())
+    sees = any(weight.ndim > 2 for weight in weights)
+    small = not sees and sum(weight.numel() for weight in weights) < SMALL
     with threadpool_limits(1 if small else None, user_api="blas"):
         yield
 
