@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -276,14 +279,47 @@ def test_a_file_that_the_system_refuses_is_told(root):
     assert left_out(ImageFolder(root)) == {"memory.png": "input/output error"}
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
-def test_a_file_or_folder_without_permission_is_told(root):
-    (root / "höhle" / "a.png").chmod(0)
-    (root / "red one" / "deep").mkdir()
-    (root / "red one" / "deep").chmod(0)
-    told = left_out(ImageFolder(root))
-    (root / "red one" / "deep").chmod(0o700)
-    assert told == {"a.png": "permission denied", "deep": "permission denied"}
+WITHOUT_RIGHTS = """
+import difflib, os, sys
+from PIL import Image
+from streetlight.datasets import ImageFolder
+from streetlight.errors import FileAccessError
+Image.init()
+if os.geteuid() == 0:
+    os.seteuid(65534)
+for path, why in ImageFolder(sys.argv[1]).left_out.items():
+    print(path.name, why, sep=": ")
+try:
+    ImageFolder(sys.argv[2])
+except FileAccessError as error:
+    print(error.what)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions as POSIX has them")
+def test_files_and_folders_without_permission_are_told(root):
+    with tempfile.TemporaryDirectory() as name:
+        top = Path(name)
+        shutil.copytree(root, top / "pictures")
+        (top / "pictures" / "höhle" / "a.png").chmod(0)
+        for deep, rights in (("closed", 0), ("listed", 0o744)):
+            (top / "pictures" / "red one" / deep).mkdir()
+            shutil.copy(root / "höhle" / "a.png", top / "pictures" / "red one" / deep / "in.png")
+            (top / "pictures" / "red one" / deep).chmod(rights & ~0o111)
+        (top / "secret").mkdir(mode=0)
+        top.chmod(0o755)
+        done = subprocess.run(
+            [sys.executable, "-c", WITHOUT_RIGHTS, top / "pictures", top / "secret"],
+            capture_output=True, encoding="utf-8", check=True, env=os.environ | {"PYTHONUTF8": "1"},
+        )  # fmt: skip
+        for path in (*(top / "pictures" / "red one").iterdir(), top / "secret"):
+            path.chmod(0o700)
+    assert done.stdout.splitlines() == [
+        "closed: permission denied",
+        "a.png: permission denied",
+        "in.png: permission denied",
+        f"{top / 'secret'} cannot be read: permission denied",
+    ]
 
 
 def test_copies_are_left_out_and_the_same_picture_in_two_classes_is_told(root):

@@ -140,11 +140,13 @@ class ImageFolder(Dataset):
         for path in paths:
             if path.name.startswith("."):
                 self.hidden += 1
-            elif path.is_dir():
+            elif os.path.isdir(path):  # unlike path.is_dir() never an error
                 yield from self._walk(path, above)
             elif path.suffix.lower() not in SUFFIXES:
                 self.others[path.suffix or "no ending"] += 1
-            elif path.exists() and not path.is_file():  # reading a pipe would wait for ever
+            elif os.path.exists(path) and not os.path.isfile(
+                path
+            ):  # reading a pipe would wait for ever
                 self.left_out[path] = "neither a file nor a folder"
             else:
                 yield path
@@ -228,7 +230,7 @@ def read_picture(path: str | os.PathLike[str], side: int, channels: int) -> Tens
 
 def _class_folders(root: Path) -> tuple[list[Path], list[Path]]:
     """The folders of the classes in `root`, and the pictures that lie beside them."""
-    if root.exists() and not root.is_dir():
+    if os.path.exists(root) and not os.path.isdir(root):
         fix = f"name the folder that has the classes, perhaps {root.parent.parent}"
         raise FileAccessError(f"{root} is a file, not a folder", expected=LAYOUT, fix=fix)
     try:
@@ -237,7 +239,7 @@ def _class_folders(root: Path) -> tuple[list[Path], list[Path]]:
         near = _near(root)
         fix = f"did you mean {near}?" if near else "check the spelling of the path"
         raise FileAccessError(f"{root} cannot be read: {_reason(error)}", fix=fix) from None
-    folders = [path for path in paths if path.is_dir()]
+    folders = [path for path in paths if os.path.isdir(path)]
     loose = [path for path in paths if path not in folders and path.suffix.lower() in SUFFIXES]
     if len(folders) < 2:
         count = f"only one class: {folders[0].name}" if folders else "no folder of a class"
@@ -252,7 +254,10 @@ def _class_folders(root: Path) -> tuple[list[Path], list[Path]]:
 
 def _near(path: Path) -> Path | None:
     """A path in the same folder whose name is really near."""
-    names = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+    try:
+        names = os.listdir(path.parent)
+    except OSError:
+        return None
     found = get_close_matches(path.name, names, 1, 0.7)
     return path.with_name(found[0]) if found else None
 
@@ -325,11 +330,11 @@ def _unreadable(path: Path, why: str) -> ImageError:
 
 
 def _no_access(path: Path, error: OSError) -> FileAccessError:
-    if path.is_dir():
+    if os.path.isdir(path):
         return FileAccessError(
             f"{path} cannot be read: it is a folder, not a picture", fix=f"try {path}/*"
         )
-    near = None if path.exists() else _near(path)
+    near = None if os.path.exists(path) else _near(path)
     fix = f"did you mean {near}?" if near else "check the path, and that you may read the file"
     return FileAccessError(f"{path} cannot be read: {_reason(error)}", fix=fix)
 

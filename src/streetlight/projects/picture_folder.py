@@ -67,8 +67,9 @@ def train_images(folder: Path, options: RunOptions) -> RunFolder:
     network = design(pictures, split.train)
     batch = batch_size(len(split.train))
     batches = max(1, len(split.train) // batch)
+    command = f"streetlight train images {shlex.quote(str(folder))}"
     run = RunFolder.begin(
-        "images", f"streetlight train images {shlex.quote(str(folder))}", options,
+        "images", resumed.get("command", command), options,
         min(max(STEPS // batches, LEAST_EPOCHS), MOST_EPOCHS),
         folder=str(folder.resolve()), pictures_sha256=digest(pictures),
     )  # fmt: skip
