@@ -146,12 +146,6 @@ def test_the_same_callback_begins_anew_in_another_run(problem: Any) -> None:
     assert found[0] == found[1]
 
 
-def test_before_a_run_there_is_nothing_to_save() -> None:
-    average = ExponentialMovingAverage()
-    assert average.decay == 0.999
-    assert average.state_dict() == {}
-
-
 def test_wrong_decay() -> None:
     with pytest.raises(ArgumentError, match="decay cannot be 2"):
         ExponentialMovingAverage(2)

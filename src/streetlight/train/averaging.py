@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from streetlight.autograd import no_grad
-from streetlight.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from streetlight.optim.swa_utils import get_ema_multi_avg_fn
+from streetlight.tensor import Tensor
 from streetlight.train.callbacks import Callback
 
 if TYPE_CHECKING:
-    from streetlight.nn.module import Module
     from streetlight.train.trainer import Trainer
 
 
@@ -37,52 +37,52 @@ class ExponentialMovingAverage(Callback):
 
     def __init__(self, decay: float = 0.999) -> None:
         self.decay, self.rule = decay, get_ema_multi_avg_fn(decay)
-        self.average: AveragedModel | None = None
+        self._averages: list[Tensor] = []
+        self._weights: list[Tensor] = []  # of the model, in the same order
+        self._begun = self._swapped = False
         self._resumed: dict[str, Any] = {}
-        self._swapped = False
 
     def on_fit_start(self, trainer: Trainer) -> None:
         """Begin a new average, or go on with that of the run that is resumed."""
-        resumed, self._resumed = self._resumed, {}
-        self.average = AveragedModel(trainer.model, multi_avg_fn=self.rule, use_buffers=True)
-        if resumed:
-            self.average.load_state_dict(resumed["average"])
-        self._swapped = bool(resumed.get("swapped"))
+        self._weights = [*trainer.model.parameters(), *trainer.model.buffers()]
+        self._averages = [weight.detach().clone() for weight in self._weights]
+        kept = self._resumed.get("averages", self._averages)
+        for average, value in zip(self._averages, kept, strict=True):
+            average.copy_(value)
+        self._begun = self._resumed.get("begun", False)
+        self._swapped = self._resumed.get("swapped", False)
+        self._resumed = {}
 
     def on_epoch_start(self, trainer: Trainer) -> None:
         """Go on with the weights where the average has been validated."""
         if self._swapped and trainer.batch < trainer.batches:
-            self._swap(trainer.model)
+            self._swap()
 
     def on_step_end(self, trainer: Trainer) -> None:
         """Take in the new weights; after an epoch's last update, validate with the averages."""
-        if self.average is not None:
-            self.average.update_parameters(trainer.model)
+        rule = self.rule if self._begun else get_ema_multi_avg_fn(0.0)  # the first are copied
+        rule(self._averages, self._weights, None)
+        self._begun = True
         if trainer.batch == trainer.batches:
-            self._swap(trainer.model)
+            self._swap()
 
     def on_fit_end(self, trainer: Trainer) -> None:
         """Leave the averages in the model."""
         if not self._swapped:
-            self._swap(trainer.model)
+            self._swap()
 
-    def _swap(self, model: Module) -> None:
+    def _swap(self) -> None:
         """Exchange what the model and the average hold; the arrays stay those that they are."""
-        if self.average is None:
-            return
         self._swapped = not self._swapped
-        kept = self.average.module.state_dict()
         with no_grad():
-            for name, value in model.state_dict().items():
-                before = value.clone()
-                value.copy_(kept[name])
-                kept[name].copy_(before)
+            for weight, average in zip(self._weights, self._averages, strict=True):
+                before = weight.clone()
+                weight.copy_(average)
+                average.copy_(before)
 
     def state_dict(self) -> dict[str, Any]:
         """Give the averages, or while the model holds them the weights."""
-        if self.average is None:
-            return {}
-        return {"average": self.average.state_dict(), "swapped": self._swapped}
+        return {"averages": self._averages, "begun": self._begun, "swapped": self._swapped}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take back what `state_dict` gave."""
