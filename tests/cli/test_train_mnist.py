@@ -39,7 +39,8 @@ def test_the_book_s_experiments_are_not_compared_when_cut_short(streetlight, tmp
     assert "Not compared with the book, as --epochs cut it short: plain network" in done.stdout
     assert not (run / "book.csv").exists()
     assert not (run / "book.png").exists()
-    for name in ("plain", "dropout", "mini-batch", "tanh-softmax"):
+    assert not (run / "overfitting.csv").exists()
+    for name in ("plain", "wide", "dropout", "mini-batch", "tanh-softmax"):
         assert len(History.from_csv(run / name / "history.csv")) == 2
     assert streetlight("evaluate", run).stdout in done.stdout
 
@@ -52,10 +53,11 @@ def test_a_run_of_another_project_is_not_resumed(streetlight, tmp_path):
     assert "run is a run of digits, not of mnist" in done.stderr
 
 
-def test_the_two_ways_exclude_each_other(streetlight):
-    done = streetlight("train", "mnist", "--book", "--full")
+@pytest.mark.parametrize("ways", [("--book", "--full"), ("--cnn", "--full")])
+def test_the_ways_exclude_each_other(streetlight, ways):
+    done = streetlight("train", "mnist", *ways)
     assert done.returncode == 2
-    assert "--book and --full are two different runs" in done.stderr
+    assert "--book, --full and --cnn are different runs" in done.stderr
 
 
 def test_photos_of_mnist_digits_are_read(streetlight, trained, photo, tmp_path):

@@ -68,13 +68,16 @@ def train_digits(
 @train.command("mnist")
 def train_mnist(
     book: Annotated[
-        bool, typer.Option("--book", help="Chapters 8 and 9 on the first 1,000 images.")
+        bool, typer.Option("--book", help="Chapters 8 to 10 on the first 1,000 images.")
     ] = False,
     full: Annotated[
         bool, typer.Option("--full", help="The best dense network on all 60,000.")
     ] = False,
+    cnn: Annotated[
+        bool, typer.Option("--cnn", help="The best small convolutional network on all 60,000.")
+    ] = False,
     seed: Seed = None,
-    epochs: Annotated[int | None, epochs_option("18 (--book: 100 or 300)")] = None,
+    epochs: Annotated[int | None, epochs_option("18 (--cnn: 15; --book: 80 to 350)")] = None,
     out: Out = None,
     quiet: Quiet = False,
     resume: Resume = None,
@@ -82,11 +85,12 @@ def train_mnist(
     """Learn MNIST: the whole set (--full, unless told otherwise) or the book's experiments."""
     from streetlight.projects.book import train_book
     from streetlight.projects.mnist import train_mnist as train_full
+    from streetlight.projects.mnist_cnn import train_cnn
     from streetlight.projects.run_folder import RunOptions
 
-    if book and full:
-        raise UsageError("--book and --full are two different runs", fix="give one of them")
-    run = train_book if book else train_full
+    if book + full + cnn > 1:
+        raise UsageError("--book, --full and --cnn are different runs", fix="give one of them")
+    run = train_book if book else train_cnn if cnn else train_full
     run(RunOptions(seed, epochs, out, quiet, resume))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from streetlight import datasets
+from streetlight.augment import TransformedDataset
 from streetlight.datasets import LabelledImages
 from streetlight.interop import atomic_write, save
 from streetlight.projects import book_story, images, pictures
@@ -22,7 +23,7 @@ from streetlight.projects.training import drawing, finish_run, learn
 from streetlight.projects.words import percent
 from streetlight.random import Generator
 from streetlight.train import EarlyStopping, Trainer
-from streetlight.utils.data import DataLoader, Subset
+from streetlight.utils.data import DataLoader, Dataset, Subset
 
 ADDED = "pixel dropout of 0.4 added (the book's own recipe, without it, gives 86.6 % here)"
 PLAIN = ("plain network to the end", "the same stopped in time")
@@ -77,7 +78,10 @@ def _learn(
 ) -> int:  # fmt: skip
     """Train to the end, and go back to the epoch that does best on the images for watching."""
     order = Generator().manual_seed(part.settings["seed"])
-    loader = DataLoader(Subset(train, LEARNT), experiment.batch, shuffle=True, generator=order)
+    learnt: Dataset = Subset(train, LEARNT)
+    if experiment.changes:
+        learnt = TransformedDataset(learnt, experiment.changes)
+    loader = DataLoader(learnt, experiment.batch, shuffle=True, generator=order)
     watched = DataLoader(Subset(train, WATCHED), 1_000)
     best = EarlyStopping("validation_accuracy", patience=experiment.epochs)
     metadata = experiment.network.metadata()

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import streetlight as sl
 from streetlight import functional as F
 from streetlight import nn, optim
+from streetlight.augment import Compose, ElasticTransform, RandomAffine
 from streetlight.projects.image_network import ImageNetwork
 from streetlight.tensor import Tensor
 from streetlight.train import Trainer
@@ -38,6 +39,7 @@ class Experiment:
         batch, rate: images to an update, and the learning rate.
         reach: the first layer's weights are drawn from ±reach; the second's from ±0.1.
         epochs: how long it is trained.
+        changes: what is done to images before each look; None shows them as they are.
         every: epochs between two looks at the accuracy on what is learnt and on the test.
     """
 
@@ -48,6 +50,7 @@ class Experiment:
     rate: float
     reach: float
     epochs: int
+    changes: Compose | None = None
     every: int = 1
 
 
@@ -55,7 +58,11 @@ SMALL = ImageNetwork("mnist", side=28, box=20, hidden=(40,), bias=False)
 WIDE = replace(SMALL, hidden=(100,))
 DROPOUT = replace(WIDE, dropout=0.5)
 TANH = replace(DROPOUT, activation="tanh", pixel_dropout=0.4)
-SEEING = replace(TANH, hidden=(), kernels=(16,))
+SEEING = replace(DROPOUT, hidden=(), activation="tanh", kernels=(16,))
+VARIED = Compose([
+    RandomAffine(10, translate=(0.025, 0.025), scale=(0.92, 1.08), shear=6),
+    ElasticTransform(alpha=30.0, sigma=4.0),
+])  # fmt: skip
 EXPERIMENTS = {
     "plain": Experiment("plain network", SMALL, squared_error, 1, 0.005, 0.1, 350),
     "wide": Experiment("wider, no dropout", WIDE, squared_error, 1, 0.005, 0.1, 200),
@@ -65,7 +72,7 @@ EXPERIMENTS = {
         "tanh and softmax", TANH, nn.CrossEntropyLoss(), 100, 0.1, 0.01, 300
     ),
     "convolution": Experiment(
-        "convolution", SEEING, nn.CrossEntropyLoss(), 128, 0.1, 0.3, 60, every=5
+        "convolution", SEEING, nn.CrossEntropyLoss(), 128, 0.2, 2.0, 80, VARIED, every=5
     ),
 }
 

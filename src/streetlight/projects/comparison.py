@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from streetlight import datasets
 from streetlight.errors import MissingDependencyError, UsageError
 from streetlight.interop import atomic_write
-from streetlight.projects import book, comparison_pictures, images
+from streetlight.projects import comparison_pictures, images
+from streetlight.projects.book_experiments import LEARNT
 from streetlight.projects.image_network import load_network
 from streetlight.projects.judgement import judge
 from streetlight.projects.pictures import save_figure
@@ -147,7 +148,7 @@ def compare(path: Path) -> None:
 def _digits(run: RunFolder) -> list[Labelled]:
     """What the run learns from and what it is tested with."""
     train, test = {"digits": datasets.digits, "mnist": datasets.mnist}[run.project]()
-    first = len(book.LEARNT) if run.settings.get("part") == "book" else len(train)
+    first = len(LEARNT) if run.settings.get("part") == "book" else len(train)
     parts = train[:first], test[:]
     return [(pixels.flatten(1).numpy(), labels.numpy()) for pixels, labels in parts]
 

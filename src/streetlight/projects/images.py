@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from streetlight import datasets, nn
 from streetlight.errors import ImageError
-from streetlight.projects import pictures
+from streetlight.projects import pictures, seeing_pictures
 from streetlight.projects.image_network import ImageNetwork, load_network
 from streetlight.projects.judgement import Judgement, ask, judge
 from streetlight.projects.photo import read_digit
@@ -45,7 +45,7 @@ def finish(
 
 
 def draw(folder: Path, model: nn.Module, images: NDArray[np.float32], outcome: Judgement) -> None:
-    """Leave confusion.png, mistakes.png and weights.png in a folder."""
+    """Leave confusion.png and mistakes.png in a folder, and what the layers look for."""
     names = [str(digit) for digit in range(10)]
     figure = pictures.confusion(outcome.confusion, names, outcome.point())
     pictures.save_figure(figure, folder / "confusion.png")
@@ -55,7 +55,14 @@ def draw(folder: Path, model: nn.Module, images: NDArray[np.float32], outcome: J
         _mistakes_title(len(outcome.true) - outcome.right),
     )  # fmt: skip
     pictures.save_figure(figure, folder / "mistakes.png")
-    side = images.shape[1]
+    if isinstance(next(iter(model.children())), nn.Conv2d):
+        seeing_pictures.draw(folder, model, images, outcome)
+    else:
+        draw_units(folder, model, images.shape[1])
+
+
+def draw_units(folder: Path, model: nn.Module, side: int) -> None:
+    """Leave weights.png: what the units of a dense first layer look for."""
     weights = next(model.parameters()).detach().numpy().reshape(-1, side, side)
     strongest = (-np.abs(weights).sum(axis=(1, 2))).argsort(kind="stable")[:MOST_UNITS]
     units = (
