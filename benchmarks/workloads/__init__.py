@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.workloads import training
 from benchmarks.workloads.mlp import Mlp
+from benchmarks.workloads.pictures import CnnBook, LeNet
 from benchmarks.workloads.recurrent import Recurrent
 from benchmarks.workloads.sentiment import Sentiment
 from benchmarks.workloads.streetlight import Streetlight
@@ -46,7 +47,8 @@ WORKLOADS: dict[str, Workload] = {
     "lstm": Recurrent("LSTM"),
     "lstm-small": Recurrent("LSTM", width=128, batch=16, steps=25),
     "transformer": Transformer(),
-    # The convolution workloads come here, with convolution.
+    "cnn-book": CnnBook(),
+    "lenet": LeNet(),
 }
 
 

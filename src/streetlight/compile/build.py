@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from streetlight.compile.ends import cut_sums
 from streetlight.compile.fuse import MAY_FAIL, fuse
 from streetlight.compile.kernels import (
     AddRows,
@@ -67,7 +68,7 @@ class CSource:
 def build(graph: Graph) -> CSource:
     """Simplify a graph and write it as C; it is verified before and after."""
     verify(graph)
-    graph = simplify(graph)
+    graph = cut_sums(simplify(graph))
     verify(graph)
     fuser = fuse(graph)
     outputs, updates = give_memory(fuser)
