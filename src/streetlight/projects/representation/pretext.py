@@ -42,6 +42,10 @@ class Pretext(Task):
         """What the pictures are if the head's outputs are believed."""
         raise NotImplementedError
 
+    def truth(self, images: Pictures, targets: NDArray[Any]) -> Pictures:
+        """What `reveal` would give if all answers were right; the pictures, unless said."""
+        return images
+
     def score(self, targets: NDArray[Any], outputs: NDArray[np.float32]) -> str:
         """How well the task is solved, in words."""
         raise NotImplementedError
@@ -148,7 +152,8 @@ class Painting(Pretext):
 
     def paint(self, outputs: NDArray[np.float32]) -> Pictures:
         """The picture that the decoder's scores stand for, (M, channels, 28, 28)."""
-        return 1 / (1 + np.exp(-outputs.reshape(-1, self.channels, 28, 28)))
+        scores = outputs.reshape(-1, self.channels, 28, 28)
+        return np.asarray(1 / (1 + np.exp(-scores)), np.float32)
 
 
 class Inpaint(Painting):
@@ -216,6 +221,10 @@ class Colour(Painting):
     ) -> Pictures:
         """The coloured pictures."""
         return self.paint(outputs)
+
+    def truth(self, images: Pictures, targets: NDArray[Any]) -> Pictures:
+        """The coloured pictures as they were."""
+        return targets
 
     def score(self, targets: NDArray[Any], outputs: NDArray[np.float32]) -> str:
         """The mean error of a channel where there is ink, beside that of staying grey."""

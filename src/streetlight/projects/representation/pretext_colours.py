@@ -37,7 +37,7 @@ def stroke_colours(images: NDArray[np.float32]) -> NDArray[np.float32]:
     return colours.astype(np.float32)
 
 
-def _around(values: NDArray[Any]) -> NDArray[Any]:
+def _around(values: Any) -> NDArray[Any]:
     """The sum over the 5 × 5 pixels around each one."""
     for axis in (1, 2):
         room = [(REACH, REACH) if place == axis else (0, 0) for place in range(3)]
