@@ -51,6 +51,13 @@ def test_pixels_are_mixed_as_by_hand(shape: tuple[int, int], fill: float) -> Non
     assert found.dtype == np.float32
 
 
+def test_many_pictures_are_seen_as_each_by_itself() -> None:
+    images = pictures(70, 2, 20, 30)
+    draws = np.random.default_rng(1).uniform(-0.2, 0.2, (70, 2, 3)).astype(np.float32)
+    each = [look_through(images[i : i + 1], draws[i : i + 1])[0] for i in range(70)]
+    np.testing.assert_array_equal(look_through(images, draws), each)
+
+
 def test_a_whole_pixel_moves_the_picture_and_lets_paper_in() -> None:
     images = np.arange(12, dtype=np.float32).reshape(1, 1, 3, 4)
     change = np.array([[[0, 0, 1], [0, 0, 0]]], np.float32)
@@ -195,6 +202,7 @@ WRONG = [
     (lambda: augment.RandomRotation((9, 3)), r"RandomRotation: degrees cannot be \(9, 3\)"),
     (lambda: augment.RandomRotation(-5), "RandomRotation: degrees cannot be -5"),
     (lambda: augment.RandomAffine(0, translate=(2, 0)), "RandomAffine: translate cannot be 2"),
+    (lambda: augment.RandomAffine(0, translate=0.1), "RandomAffine: translate cannot be 0.1"),
     (lambda: augment.RandomAffine(0, scale=(0, 1)), r"RandomAffine: scale cannot be \(0, 1\)"),
     (lambda: augment.RandomCrop(0), "RandomCrop: size cannot be 0"),
     (lambda: augment.RandomCrop((3, 4, 5)), r"RandomCrop: size cannot be \(3, 4, 5\)"),

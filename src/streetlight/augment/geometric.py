@@ -15,6 +15,7 @@ from streetlight.augment.transform import (
     at_least_zero,
     bad_option,
     limits,
+    pair_of_shares,
     share,
     sides,
 )
@@ -85,7 +86,7 @@ class RandomAffine(Transform):
         super().__init__(generator=generator)
         name = type(self).__name__
         self.degrees = limits(name, "degrees", degrees)
-        self.translate = tuple(share(name, "translate", t) for t in translate or (0.0, 0.0))
+        self.translate = pair_of_shares(name, "translate", translate or (0.0, 0.0))
         self.scale = limits(name, "scale", scale or (1.0, 1.0), low=1e-3)
         self.shear = limits(name, "shear", shear or 0.0)
         self.fill = fill

@@ -162,6 +162,17 @@ def share(owner: str, name: str, value: float) -> float:
     return float(value)
 
 
+def pair_of_shares(owner: str, name: str, value: Any) -> tuple[float, float]:
+    """Return two values from 0 to 1.
+
+    Raises:
+        ArgumentError: they are no pair, or one lies outside.
+    """
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise bad_option(owner, name, value, "a pair of numbers from 0 to 1")
+    return share(owner, name, value[0]), share(owner, name, value[1])
+
+
 def at_least_zero(owner: str, name: str, value: float) -> float:
     """Return a finite value of at least 0.
 
