@@ -63,10 +63,10 @@ def test_it_says_what_it_has_found_and_what_it_will_do(trained):
         r"Learning 2 classes from 60 pictures on the CPU, 12 epochs: at most about 1 minute\.",
         trained[1],
     )
-    assert "  classes      lying flat 40, upright 20\n" in told
+    assert "  classes      lying flat: 40, upright: 20\n" in told
     assert "  pictures     42 to learn from, 9 to know when to stop, 9 held out\n" in told
     assert "  size         all 16×16, in colour\n" in told
-    assert "a mistake in upright weighs 1.5, one in lying flat 0.75\n" in told
+    assert "a mistake in 'upright' weighs 1.5 times, one in 'lying flat' 0.75 times\n" in told
     assert "  passed over  1 file of other kinds (.txt 1)\n" in told
     assert "  left out     1 file, listed in run/left-out.txt\n" in told
     assert "               upright/text.png: its format is none that is known\n" in told

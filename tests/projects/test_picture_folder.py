@@ -12,6 +12,7 @@ from streetlight.errors import DataError, FileFormatError
 from streetlight.interop import save
 from streetlight.projects import picture_folder as project
 from streetlight.projects import picture_folder_report as report
+from streetlight.projects import pictures as drawings
 from streetlight.projects.picture_folder_network import Normalize, PictureNetwork, load_network
 from streetlight.projects.run_folder import RunFolder
 
@@ -188,6 +189,11 @@ def test_pictures_are_drawn_for_many_classes_and_many_mistakes(tmp_path):
     assert "(the 25 hardest of 40 classes)" in figure.texts[0].get_text()
     images = np.zeros((18, 3, 8, 8), np.uint8)
     rows = [["x" * 50 + ".png", "said" * 9, "true" * 9, "0.5"]] * 18
+    rows[0] = ["$\\frac{ \udcff.png", "猫", "a$b_{c$", "0.9"]
     figure = report.mistakes(images, rows, report._mistakes_title(40))
+    drawings.save_figure(figure, tmp_path / "mistakes.png")
     assert figure.texts[0].get_text() == "The 18 mistakes of 40 that it was surest of"
     assert len(figure.axes) == 18
+    looks = np.zeros((2, 4, 1, 8, 8), np.float32)
+    figure = report.seen(looks, looks, ["a", "b"], more=3)
+    assert figure.texts[1].get_text().endswith("3 more not shown")

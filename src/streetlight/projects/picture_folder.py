@@ -28,6 +28,7 @@ from streetlight.projects.picture_folder_network import PictureNetwork, load_net
 from streetlight.projects.pictures import save_figure
 from streetlight.projects.run_folder import RunFolder, RunOptions
 from streetlight.projects.training import drawing, finish_run, learn
+from streetlight.projects.words import percent
 from streetlight.train import Trainer
 from streetlight.utils.data import DataLoader, Subset
 
@@ -92,7 +93,7 @@ def train_images(folder: Path, options: RunOptions) -> RunFolder:
     )
     with drawing(run):
         outcome = judge(trainer.model, network, pictures, split.test)
-        title = f"{folder.resolve().name}: epoch {kept} of {len(trainer.history)} is kept"
+        title = f"{percent(outcome.accuracy)} of {len(split.test):,} held-out pictures are right"
         shape = (1, network.channels, network.side, network.side)
         finish_run(run, trainer, kept, title, ["loss", "accuracy"], shape)
         report.leave_pictures(run, pictures, split.test, outcome)
@@ -202,7 +203,8 @@ def draw_seen(
     normalize = network.normalize()
     changed = changes(pictures, network)(as_read) * normalize.std + normalize.mean
     shape = (len(names), looks, *as_read.shape[1:])
-    figure = report.seen(as_read.reshape(shape), changed.reshape(shape), names)
+    more = len(pictures.classes) - len(names)
+    figure = report.seen(as_read.reshape(shape), changed.reshape(shape), names, more)
     save_figure(figure, run.path / "seen.png")
 
 

@@ -51,7 +51,7 @@ class PictureJudgement(Judgement):
     def point(self) -> str:
         """What the confusion matrix shows, in a headline."""
         for true, said, count in self.confused(1):
-            names = [shorten(self.classes[label], 20) for label in (true, said)]
+            names = [_drawn(self.classes[label], 20) for label in (true, said)]
             return f"{names[0]} is taken for {names[1]} {times(count)}"
         return "No class is taken for another one"
 
@@ -119,7 +119,7 @@ def announce(
 def _classes(pictures: ImageFolder) -> str:
     counts = Counter(pictures.targets)
     named = [
-        f"{name} {counts[label]:,}" for label, name in enumerate(pictures.classes[:CLASSES_NAMED])
+        f"{name}: {counts[label]:,}" for label, name in enumerate(pictures.classes[:CLASSES_NAMED])
     ]
     more = len(pictures.classes) - len(named)
     return ", ".join(named) + f" and {more:,} more" * (more > 0)
@@ -151,8 +151,8 @@ def _balance(pictures: ImageFolder, weights: Tensor | None) -> str:
     values = weights.numpy()
     least, most = int(values.argmin()), int(values.argmax())
     return (
-        f"unequal, so a mistake in {pictures.classes[most]} weighs {values[most]:.2g}, "
-        f"one in {pictures.classes[least]} {values[least]:.2g}"
+        f"unequal, so a mistake in {pictures.classes[most]!r} weighs {values[most]:.2g} times, "
+        f"one in {pictures.classes[least]!r} {values[least]:.2g} times"
     )
 
 
@@ -232,7 +232,7 @@ def _confusion(outcome: PictureJudgement) -> Figure:
     shown = np.sort(np.argsort(-wrong, kind="stable")[:CLASSES_DRAWN])
     if len(shown) < len(matrix):
         title += f" (the {len(shown)} hardest of {len(matrix)} classes)"
-    labels = [shorten(outcome.classes[label], 14) for label in shown]
+    labels = [_drawn(outcome.classes[label], 14) for label in shown]
     figure = drawings.confusion(matrix[np.ix_(shown, shown)], labels, title)
     figure.set_figwidth(max(figure.get_figwidth(), 7.4))
     figure.axes[0].set_aspect("auto")
@@ -270,31 +270,35 @@ def mistakes(images: NDArray[np.uint8], rows: list[list[str]], title: str) -> Fi
     for axes, image, row in zip(grid, images, rows, strict=False):
         _picture(axes, image)
         file, said, true, chance = row
-        sure = f"{shorten(said, 13)} ({int(100 * float(chance))} %)"
+        sure = f"{_drawn(said, 13)} ({int(100 * float(chance))} %)"
         axes.set_title(sure, size=11, weight="bold", color=drawings.INK)
-        below = f"is {shorten(true, 20)}\n{shorten(Path(file).name, 22)}"
+        below = f"is {_drawn(true, 20)}\n{_drawn(Path(file).name, 22)}"
         axes.set_xlabel(below, size=9, color=drawings.GREY)
     return figure
 
 
-def seen(as_read: NDArray[np.float32], changed: NDArray[np.float32], classes: list[str]) -> Figure:
+def seen(
+    as_read: NDArray[np.float32], changed: NDArray[np.float32], classes: list[str], more: int
+) -> Figure:
     """Draw what the network sees of some pictures: as they are read, and as they are changed.
 
     Args:
         as_read: (classes, looks, channels, height, width) in 0 to 1.
         changed: the same pictures as the network may see them while it learns.
         classes: the names of the classes.
+        more: how many classes are not shown.
     """
     side = as_read.shape[-1]
     title = f"What the network sees: pictures of {side}×{side} pixels"
     note = "left: as they are read   ·   right: the same as they may look while it learns"
+    note += f"   ·   {more:,} more not shown" if more else ""
     looks = [1.0] * as_read.shape[1]
     figure = drawings.new_figure(title, note, (10, 1.1 + 4.8 / len(looks) * len(classes)))
     widths = [*looks, 0.2, *looks]
     grid = figure.subplots(len(classes), len(widths), squeeze=False, width_ratios=widths)
     for row, name, before, after in zip(grid, classes, as_read, changed, strict=True):
         row[len(before)].set_visible(False)
-        row[0].set_ylabel(shorten(name, 14), color=drawings.INK)
+        row[0].set_ylabel(_drawn(name, 14), color=drawings.INK)
         for axes, image in zip(np.delete(row, len(before)), [*before, *after], strict=True):
             _picture(axes, (image.clip(0, 1) * 255).round().astype(np.uint8))
     return figure
@@ -307,6 +311,12 @@ def _picture(axes: Axes, image: NDArray[np.uint8]) -> None:
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set_color(drawings.LINE)
+
+
+def _drawn(name: str, longest: int) -> str:
+    """A name as it can be drawn: short, whatever its bytes are, and never taken for a formula."""
+    text = name.encode("utf-8", "replace").decode()
+    return shorten(text, longest).replace("$", r"\$")
 
 
 def _write(path: Path, text: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from warnings import catch_warnings, filterwarnings
 
 import numpy as np
 
@@ -72,8 +73,9 @@ def count_colours() -> Any:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as a PNG file, whole or not at all."""
-    with atomic_write(path) as file:
+    """Write a figure as a PNG file, whole or not at all; letters no font has become boxes."""
+    with atomic_write(path) as file, catch_warnings():
+        filterwarnings("ignore", message="Glyph")
         figure.savefig(file, format="png")
 
 
