@@ -12,12 +12,11 @@ from streetlight.augment.transform import (
     Images,
     Range,
     Transform,
-    at_least_zero,
     bad_option,
     limits,
     pair_of_shares,
-    share,
     sides,
+    within,
 )
 from streetlight.errors import ShapeError
 from streetlight.random import Generator
@@ -42,8 +41,8 @@ class Wobble(Transform):
         self, shift: float, slant: float = 0.0, *, generator: Generator | None = None
     ) -> None:
         super().__init__(generator=generator)
-        self.shift = at_least_zero("Wobble", "shift", shift)
-        self.slant = at_least_zero("Wobble", "slant", slant)
+        self.shift = within("Wobble", "shift", shift)
+        self.slant = within("Wobble", "slant", slant)
 
     def change(self, images: Images) -> Images:
         """Give the images, wobbled."""
@@ -282,7 +281,7 @@ class _Flip(Transform):
 
     def __init__(self, p: float = 0.5, *, generator: Generator | None = None) -> None:
         super().__init__(generator=generator)
-        self.p = share(type(self).__name__, "p", p)
+        self.p = within(type(self).__name__, "p", p, 1)
 
     def change(self, images: Images) -> Images:
         """Give the images, some of them mirrored."""
@@ -347,7 +346,7 @@ class ElasticTransform(Transform):
         generator: Generator | None = None,
     ) -> None:
         super().__init__(generator=generator)
-        self.alpha = at_least_zero("ElasticTransform", "alpha", alpha)
+        self.alpha = within("ElasticTransform", "alpha", alpha)
         if not sigma > 0:
             raise bad_option("ElasticTransform", "sigma", sigma, "a number above 0")
         self.sigma, self.fill = sigma, fill

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from streetlight.augment.geometric import boxes
-from streetlight.augment.transform import Images, Transform, at_least_zero, limits, share
+from streetlight.augment.transform import Images, Transform, limits, within
 from streetlight.random import Generator
 
 
@@ -36,7 +36,7 @@ class GaussianNoise(Transform):
         generator: Generator | None = None,
     ) -> None:
         super().__init__(generator=generator)
-        self.mean, self.sigma = mean, at_least_zero("GaussianNoise", "sigma", sigma)
+        self.mean, self.sigma = mean, within("GaussianNoise", "sigma", sigma)
         self.clip = clip
 
     def change(self, images: Images) -> Images:
@@ -75,7 +75,7 @@ class RandomErasing(Transform):
         generator: Generator | None = None,
     ) -> None:
         super().__init__(generator=generator)
-        self.p = share("RandomErasing", "p", p)
+        self.p = within("RandomErasing", "p", p, 1)
         self.scale = limits("RandomErasing", "scale", scale, low=0.0)
         self.ratio = limits("RandomErasing", "ratio", ratio, low=1e-3)
         self.value = value

@@ -151,14 +151,14 @@ def limits(owner: str, name: str, value: Any, low: float = -np.inf) -> tuple[flo
     return float(numbers[0]), float(numbers[1])
 
 
-def share(owner: str, name: str, value: float) -> float:
-    """Return a value from 0 to 1.
+def within(owner: str, name: str, value: float, most: float = np.inf) -> float:
+    """Return a finite number from 0 to `most`.
 
     Raises:
-        ArgumentError: it lies outside.
+        ArgumentError: it is none.
     """
-    if not 0 <= value <= 1:
-        raise bad_option(owner, name, value, "a number from 0 to 1")
+    if not 0 <= value <= most or value == np.inf:
+        raise bad_option(owner, name, value, f"a finite number from 0 to {most:g}")
     return float(value)
 
 
@@ -170,18 +170,7 @@ def pair_of_shares(owner: str, name: str, value: Any) -> tuple[float, float]:
     """
     if not isinstance(value, tuple | list) or len(value) != 2:
         raise bad_option(owner, name, value, "a pair of numbers from 0 to 1")
-    return share(owner, name, value[0]), share(owner, name, value[1])
-
-
-def at_least_zero(owner: str, name: str, value: float) -> float:
-    """Return a finite value of at least 0.
-
-    Raises:
-        ArgumentError: it is none.
-    """
-    if not 0 <= value < np.inf:
-        raise bad_option(owner, name, value, "a finite number, 0 or larger")
-    return float(value)
+    return within(owner, name, value[0], 1), within(owner, name, value[1], 1)
 
 
 def sides(owner: str, name: str, value: int | Sequence[int], least: int = 1) -> tuple[int, int]:
