@@ -3,6 +3,7 @@
 from streetlight.nn import functional, init, utils
 from streetlight.nn.container import ModuleDict, ModuleList, Sequential
 from streetlight.nn.convolution import (
+    BatchNorm1d,
     BatchNorm2d,
     Conv1d,
     Conv2d,
@@ -37,7 +38,6 @@ from streetlight.nn.functional_modules import (
     Tanh,
 )
 from streetlight.nn.layers import (
-    BatchNorm1d,
     Dropout,
     Embedding,
     Flatten,

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import streetlight.functional as F
 from streetlight import ops
 from streetlight.creation import empty, ones, zeros
-from streetlight.errors import IndexOutOfRangeError, ShapeError
+from streetlight.errors import IndexOutOfRangeError
 from streetlight.nn import init
 from streetlight.nn.functional_modules import FunctionalModule
-from streetlight.nn.members import Buffer, Parameter
+from streetlight.nn.members import Parameter
 from streetlight.nn.module import Module
 from streetlight.ops.dims import as_shape
 
@@ -137,8 +137,7 @@ class LayerNorm(_Norm):
         dtype: Any = None,
     ) -> None:
         self.normalized_shape = shape = as_shape("LayerNorm", (normalized_shape,))
-        self.eps = eps
-        learnt = elementwise_affine
+        self.eps, learnt = eps, elementwise_affine
         self.weight = Parameter(ones(shape, device=device, dtype=dtype)) if learnt else None
         self.bias = Parameter(zeros(shape, device=device, dtype=dtype)) if learnt and bias else None
 
@@ -170,8 +169,7 @@ class RMSNorm(_Norm):
         dtype: Any = None,
     ) -> None:
         self.normalized_shape = shape = as_shape("RMSNorm", (normalized_shape,))
-        self.eps = eps
-        learnt = elementwise_affine
+        self.eps, learnt = eps, elementwise_affine
         self.weight = Parameter(ones(shape, device=device, dtype=dtype)) if learnt else None
 
     def forward(self, input: Tensor) -> Tensor:
@@ -182,70 +180,6 @@ class RMSNorm(_Norm):
         """Tell the options."""
         affine = f"elementwise_affine={self.weight is not None}"
         return f"{self.normalized_shape}, eps={self.eps}, {affine}"
-
-
-class _BatchNorm(_Norm):
-    _inputs: ClassVar[dict[int, str]]  # by their numbers of dimensions
-
-    def __init__(
-        self,
-        num_features: int,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        factory, tracked = {"device": device, "dtype": dtype}, track_running_stats
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        self.weight = Parameter(ones(num_features, **factory)) if affine else None
-        self.bias = Parameter(zeros(num_features, **factory)) if affine else None
-        self.running_mean = Buffer(zeros(num_features, **factory)) if tracked else None
-        self.running_var = Buffer(ones(num_features, **factory)) if tracked else None
-        counter = Buffer(zeros((), dtype="int64", device=device)) if tracked else None
-        self.num_batches_tracked = counter
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Normalise an input (N, C, …)."""
-        if input.ndim not in self._inputs:
-            raise ShapeError(
-                f"{type(self).__name__}: the input has {input.ndim} dimensions",
-                expected=" or ".join(self._inputs.values()).format(*[self.num_features] * 2),
-                got={"input": input},
-                fix="flatten other dimensions, or add the batch with unsqueeze(0)",
-            )
-        momentum = self.momentum or 0.0
-        if self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
-            if self.momentum is None:
-                momentum = 1 / self.num_batches_tracked.item()
-        statistics, learnt = (self.running_mean, self.running_var), (self.weight, self.bias)
-        use_batch = self.training or self.running_mean is None
-        return F.batch_norm(input, *statistics, *learnt, use_batch, momentum, self.eps)
-
-    def extra_repr(self) -> str:
-        """Tell the options."""
-        affine = f"affine={self.weight is not None}, bias={self.bias is not None}"
-        tracked = f"track_running_stats={self.running_mean is not None}"
-        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, {affine}, {tracked}"
-
-
-class BatchNorm1d(_BatchNorm):
-    """Bring each channel to mean 0 and variance 1 over the batch; see `functional.batch_norm`.
-
-    In training it uses the batch's own statistics and keeps running ones, in which each batch has
-    a share of `momentum` (None for a plain average). In evaluation mode, it uses the running ones.
-    With `affine`, a weight (from 1) and a bias (from 0) are learnt.
-
-    Raises:
-        ShapeError: in the forward, if the input is not (N, num_features) or (N, num_features, L).
-
-    >>> nn.BatchNorm1d(1, eps=0.0)(sl.tensor([[1.0], [3.0]])).tolist()
-    [[-1.0], [1.0]]
-    """
-
-    _inputs: ClassVar = {2: "(N, {})", 3: "(N, {}, L)"}
 
 
 class Dropout(FunctionalModule, function=F.dropout):

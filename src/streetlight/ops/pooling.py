@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -115,10 +117,21 @@ def _max_pool(
     """The largest element of each window; beyond the picture there is nothing."""
     how = _pooling(kernel_size, stride, padding, dilation, ceil_mode)
     _pooled(x, **how)
-    looks = _looks(xp, x, **how)
-    out = next(looks).copy()
-    for look in looks:
-        xp.maximum(out, look, out=out)
+    return _largest(xp, x, **how)
+
+
+def _largest(xp: Any, x: Array, ceil_mode: bool, **how: Any) -> Array:
+    """The largest of each column of a window first, in whole rows, and then of these."""
+    counts, more = pooled_size("max_pool", x.shape[2:], ceil_mode, **how)
+    out = padded(xp, x, how["padding"], lowest(x.dtype), more)
+    for axis in (0, 1):
+        k, s, d = how["kernel_size"][axis], how["stride"][axis], how["dilation"][axis]
+        last = (counts[axis] - 1) * s + 1
+        steps = [slice(i * d, i * d + last, s) for i in range(k)]
+        looks = [out[:, :, step] if axis == 0 else out[:, :, :, step] for step in steps]
+        out = looks[0].copy() if k == 1 else xp.maximum(looks[0], looks[1])
+        for look in looks[2:]:
+            xp.maximum(out, look, out=out)
     return out
 
 
@@ -130,22 +143,27 @@ def _max_pool_index(
     """The place of each maximum in its picture, row by row; the first one if several are equal."""
     how = _pooling(kernel_size, stride, padding, dilation, ceil_mode)
     _pooled(x, **how)
-    looks = _looks(xp, x, **how)
-    best = next(looks).copy()
-    place = xp.zeros(best.shape, np.int64)
-    for number, look in enumerate(looks, 1):
-        better = (look > best) | (look != look)  # a NaN wins, as in PyTorch
-        xp.copyto(best, look, where=better)
-        xp.copyto(place, number, where=better)
+    largest = _largest(xp, x, **how)
+    with_nan = bool((largest != largest).any())
+    before = xp.ones(largest.shape, np.bool_)  # whether the maximum has not been met so far
+    place = xp.zeros(largest.shape, np.min_scalar_type(math.prod(kernel_size)))
+    for look in itertools.islice(_looks(xp, x, **how), math.prod(kernel_size) - 1):
+        before &= look != largest
+        if with_nan:
+            before &= look == look  # a NaN wins, as in PyTorch
+        place += before
     return _in_picture(xp, place, x.shape[2:], **how)
 
 
 def _in_picture(xp: Any, place: Array, size: Any, **how: Any) -> Array:
     """Turn places in the kernel into places in the picture; windows of −inf count from inside."""
-    rows, columns = xp.divmod(place, how["kernel_size"][1])
-    for axis, offset in enumerate((rows, columns)):
-        starts = xp.arange(place.shape[2 + axis]) * how["stride"][axis] - how["padding"][axis]
-        offset *= how["dilation"][axis]
-        offset += starts.reshape((-1, 1) if axis == 0 else (-1,))
-        xp.clip(offset, 0, size[axis] - 1, out=offset)
-    return rows * size[1] + columns
+    kernel, counts = how["kernel_size"], place.shape[2:]
+    rows, columns = (
+        xp.clip(xp.arange(count)[:, None] * s - p + xp.arange(k) * d, 0, n - 1)
+        for n, count, k, s, p, d in zip(
+            size, counts, kernel, how["stride"], how["padding"], how["dilation"], strict=True
+        )
+    )
+    table = rows[:, None, :, None] * size[1] + columns[:, None]
+    window = xp.arange(math.prod(counts)).reshape(counts) * math.prod(kernel)
+    return table.reshape(-1)[window + place]
