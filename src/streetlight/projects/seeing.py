@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from streetlight import nn
 from streetlight.autograd import no_grad
 from streetlight.creation import from_numpy
+from streetlight.train.evaluate import evaluating
 
 AT_ONCE, AROUND = 500, 4  # images; pixels shown on each side of what a kernel sees
 Array = NDArray[np.floating[Any]]
@@ -82,7 +82,7 @@ def _peaks(convolution: nn.Conv2d, images: Array) -> tuple[Array, NDArray[np.int
         answers = _answers(convolution, images[start : start + AT_ONCE])
         flat = answers.reshape(*answers.shape[:2], -1)
         highest.append(flat.max(axis=2))
-        places.append(flat.argmax(axis=2) + 0)
+        places.append(flat.argmax(axis=2))
     return np.concatenate(highest), np.concatenate(places)
 
 
@@ -103,12 +103,12 @@ def _around(images: Array, places: NDArray[np.int64], convolution: nn.Conv2d) ->
 def stages(model: nn.Module, digit: Array, most: int) -> list[Stage]:
     """What each convolution of a network makes of a digit (height, width), in order."""
     found, x = [], from_numpy(digit[None, None])
-    layers = list(model.eval().named_children())
-    after = [name for name, _ in islice(layers, 1, None)] + ["output"]
-    with no_grad():
-        for (_, layer), following in zip(layers, after, strict=True):
+    layers = list(model.named_children())
+    following = [name for name, _ in layers[1:]]
+    with evaluating(model):
+        for (_, layer), after in zip(layers, following, strict=False):
             x = layer(x)
-            if following.startswith(("conv", "features")) and x.ndim == 4:
+            if after.startswith(("conv", "features")):
                 found.append(_strongest_maps(x.numpy()[0], most))
     return found
 
