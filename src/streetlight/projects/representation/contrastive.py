@@ -16,8 +16,8 @@ from streetlight.projects.images import tell_each
 from streetlight.projects.photo import read_digit
 from streetlight.projects.representation import report
 from streetlight.projects.representation.catalogue import DEFAULT, LOSSES, choose_task, find_task
-from streetlight.projects.representation.efficiency import COUNTS, label_efficiency
-from streetlight.projects.representation.encoder import EncoderNetwork, load_network
+from streetlight.projects.representation.efficiency import COUNTS, DRAWS, label_efficiency
+from streetlight.projects.representation.encoder import SIDE, EncoderNetwork, load_network
 from streetlight.projects.representation.findings import NEIGHBOURS, Findings, find, told
 from streetlight.projects.representation.probes import features, nearest, vote
 from streetlight.projects.representation.task import Task, TaskDataset
@@ -28,7 +28,7 @@ from streetlight.random import Generator
 from streetlight.train import Trainer
 from streetlight.utils.data import DataLoader, random_split
 
-SIDE, SECONDS = 28, 60  # pixels of a picture, and what an epoch takes
+SECONDS = 35  # an epoch of MNIST takes
 BOX = 20  # pixels that a digit fills in a picture of MNIST
 KNOWN = 10_000  # training digits that `predict` looks for neighbours among
 
@@ -149,7 +149,7 @@ def _finish(
     options.say("\n".join(["", *found.rows(find(untrained, *data)), told(task.uses_labels, found)]))
     report.leave_neighbours(run.path, encoder, *data)
     note = report.leave_map(run.path, encoder, data[1])
-    curves = label_efficiency(encoder, lambda: EncoderNetwork(task.name).build(), *data)
+    curves = label_efficiency(encoder, EncoderNetwork(task.name).build, *data, COUNTS, DRAWS)
     options.say(report.leave_efficiency(run.path, COUNTS, curves))
     if note:
         options.say(note)

@@ -37,7 +37,7 @@ def embedding_map(points: NDArray[Any], labels: NDArray[np.int64], title: str, n
     figure = new_figure(title, note, (8.4, 8.0))
     axes = figure.subplots()
     plain(axes, frame=False)
-    axes.set(xticks=[], yticks=[], aspect="equal")
+    axes.set(xticks=[], yticks=[])
     for digit in np.unique(labels):
         own = points[labels == digit]
         colour = DIGITS[digit]

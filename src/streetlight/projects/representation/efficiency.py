@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import ceil
 
 import numpy as np
@@ -18,7 +18,7 @@ from streetlight.projects.representation.probes import Features, Labels, feature
 from streetlight.train import Trainer
 from streetlight.utils.data import DataLoader, Subset
 
-COUNTS = (10, 30, 100, 300, 1_000)
+COUNTS, DRAWS = (10, 30, 100, 300, 1_000), 3
 PROBED, TUNED, SCRATCH, VARIED = (
     "linear probe, encoder frozen",
     "encoder fine-tuned",
@@ -33,8 +33,8 @@ def label_efficiency(
     fresh: Callable[[], nn.Module],
     train: LabelledImages,
     test: LabelledImages,
-    counts: tuple[int, ...] = COUNTS,
-    draws: int = 3,
+    counts: Sequence[int] = COUNTS,
+    draws: int = DRAWS,
 ) -> dict[str, NDArray[np.float64]]:
     """The test accuracy that so many labels give, for each way to use them.
 

@@ -17,7 +17,7 @@ from streetlight.projects.representation.probes import (
 )
 from streetlight.projects.words import percent, plural
 
-NEIGHBOURS = 10
+NEIGHBOURS, UPDATES = 10, 2_000  # of the vote, and of the probe's training
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def find(
     places, cosines = nearest(asked, known, NEIGHBOURS)
     embeddings = asked if model is None else features(model, test.images.numpy())
     return Findings(
-        probe=float(np.mean(linear_probe(known, labels, asked) == true)),
+        probe=float(np.mean(linear_probe(known, labels, asked, UPDATES) == true)),
         neighbours=float(np.mean(vote(labels[places], cosines) == true)),
         auc=verification_auc(embeddings, true),
         labels=len(labels),

@@ -2,33 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streetlight import nn, optim
+from streetlight.compile import compile
+from streetlight.creation import from_numpy
+from streetlight.errors import CompileError, TraceError
 from streetlight.projects.training import fitting_threads
 from streetlight.random import Generator
+from streetlight.tensor import Tensor
 from streetlight.train import Trainer
-from streetlight.train.evaluate import predict
+from streetlight.train.evaluate import evaluating
 from streetlight.utils.data import DataLoader, TensorDataset
 
 Features = NDArray[np.float32]
 Labels = NDArray[np.int64]
-AT_ONCE = 1_000  # queries of a nearest-neighbour search
+AT_ONCE = 1_000  # pictures of a forward pass, queries of a search for neighbours
 
 
 def features(model: nn.Module, images: NDArray[np.float32]) -> Features:
-    """What a model makes of images (N, 1, H, W) in evaluation mode, without gradients: (N, D)."""
-    return np.asarray(predict(model, images).numpy())
+    """What a model makes of images (N, 1, H, W) in evaluation mode, without gradients: (N, D).
+
+    Whole thousands of images go through native code, if there is a C compiler.
+    """
+    whole = len(images) - len(images) % AT_ONCE
+    forward = _native(model) if whole else model
+    with evaluating(model):
+        parts = [
+            forward(from_numpy(images[start : start + AT_ONCE])).numpy()
+            for start in range(0, whole, AT_ONCE)
+        ]
+        if whole < len(images):
+            parts.append(model(from_numpy(images[whole:])).numpy())
+    return np.concatenate(parts)
+
+
+def _native(model: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The model as native code, or as it is where that cannot be had."""
+    compiled = compile(lambda images: model(images))
+
+    def forward(images: Tensor) -> Tensor:
+        try:
+            outputs = compiled(images)
+        except (CompileError, TraceError):
+            outputs = model(images)
+        return outputs
+
+    return forward
 
 
 def linear_probe(
     train: Features,
     labels: Labels,
     asked: Features,
-    updates: int = 2_000,
+    updates: int,
     batch: int = 500,
     rate: float = 1e-2,
 ) -> Labels:
@@ -50,7 +81,7 @@ def linear_probe(
     2016, arXiv:1610.01644.
 
     >>> x = np.repeat(np.eye(3, dtype=np.float32), 5, axis=0)
-    >>> linear_probe(x, np.repeat(np.arange(3), 5), x[::5]).tolist()
+    >>> linear_probe(x, np.repeat(np.arange(3), 5), x[::5], 100).tolist()
     [0, 1, 2]
     """
     centre, spread = train.mean(0), train.std(0) + np.float32(1e-6)
