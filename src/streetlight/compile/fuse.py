@@ -225,10 +225,16 @@ class Fuser:
         self._own_memory(node, Planes(node=places, inputs=inputs), reads)
 
     def _draw(self, node: Node) -> None:
+        """Draw the words that the node needs, before the latest loop: the node may join that."""
         words = Value(f"{node.output.name}_words", (node.output.size,), np.dtype("uint32"))
         self.views[words] = View(words, 0, node.output.shape, whole(node.output).strides)
-        self.words[node], self.place[words] = words, len(self.kernels)
-        self.kernels.append(Draw(writes=[words], node=node))
+        self.words[node], draw = words, Draw(writes=[words], node=node)
+        latest = self.kernels.pop() if self.kernels and isinstance(self.kernels[-1], Loop) else None
+        self.place[words] = len(self.kernels)
+        self.kernels.append(draw)
+        if isinstance(latest, Loop):
+            self.place |= {link.output: len(self.kernels) for link in latest.nodes}
+            self.kernels.append(latest)
 
     def _check(self, node: Node, index: Value, size: int) -> None:
         view = self.views[index]

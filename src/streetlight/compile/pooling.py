@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import product
+from functools import partial
+from itertools import chain, product
 from math import prod
 from typing import Any, NamedTuple
 
@@ -66,8 +67,9 @@ class Windows(NamedTuple):
 
     @property
     def are_tiles(self) -> bool:
-        """Whether every element is in one window at most, and windows are within the picture."""
-        return self.kernel == self.stride and self.dilation == (1, 1) and not self.is_inside("yx")
+        """Whether every element is in one small window at most, and all are in the picture."""
+        apart = self.kernel == self.stride and self.dilation == (1, 1)
+        return apart and prod(self.kernel) <= UNROLLED and not self.is_inside("yx")
 
 
 def _times(tap: Any, dilation: int) -> str:
@@ -173,28 +175,32 @@ def _gradient(node: Node, g: Array, x: Array, output: Array) -> Lines:
 
 
 def _gradient_of_tiles(windows: Windows, g: Array, x: Array, result: Array) -> Lines:
-    """The same where no two windows meet: every element is written once, g or 0."""
+    """The same where no two windows meet: every element is written once, g or 0.
 
-    def one(*window: str) -> Lines:
-        flat = f"({window[0]} * {windows.counts[1]} + {window[1]})"
+    A row of windows at a time, first which element is the largest: compilers make vectors of that.
+    """
+    (high, wide), across = windows.kernel, windows.counts[1]
 
-        def write(*taps: Any) -> Lines:
-            at = windows.place(window, taps)
-            return [f"{result.at(*CHANNEL, *at)} = sl_where == {number(taps)} ? sl_g : 0;"]
+    def find(y: str, column: str) -> Lines:
+        number = _find(windows, x, (y, column), lambda _, taps: str(taps[0] * wide + taps[1]))
+        return ["int32_t sl_where = 0;", *number, f"sl_row[{column}] = sl_where;"]
 
-        def number(taps: Sequence[Any]) -> str:
-            return f"({taps[0]} * {windows.kernel[1]} + {taps[1]})"
+    def write(i: int, y: str, column: str) -> Lines:
+        kind, element = register_type(g.dtype), g.at(*CHANNEL, f"({y} * {across} + {column})")
+        lines = [f"const {kind} sl_g = {element};"]
+        for j in range(wide):
+            place = result.at(*CHANNEL, *windows.place((y, column), (i, j)))
+            lines.append(f"{place} = sl_row[{column}] == {i * wide + j} ? sl_g : 0;")
+        return lines
 
-        return [
-            "int sl_where = 0;",
-            *_find(windows, x, window, lambda _, taps: number(taps)),
-            f"const {register_type(g.dtype)} sl_g = {g.at(*CHANNEL, flat)};",
-            *windows.each(write),
-        ]
+    def row(y: str) -> Lines:
+        rows = [loops((across,), partial(write, i, y), "k") for i in range(high)]
+        found = loops((across,), partial(find, y), "k")
+        return [f"int32_t sl_row[{across}];", *found, *chain(*rows)]
 
     covered = tuple(n * s for n, s in zip(windows.counts, windows.stride, strict=True))
     rest = [] if covered == windows.size else _zeros(result)
-    return [*rest, *loops(windows.counts, one)]
+    return [*rest, *loops(windows.counts[:1], row)]
 
 
 def _zeros(output: Array) -> Lines:
@@ -214,15 +220,15 @@ def gradients(graph: Graph) -> dict[Node, tuple[Node, list[Node]]]:
     for node in graph.nodes:
         if node.op.name != "scatter_add":
             continue
-        chain: list[Node] = []
+        links: list[Node] = []
         value = node.values[1]
         while (maker := makers.get(value)) and len(uses[value]) == 1 and value not in results:
-            chain.append(maker)
+            links.append(maker)
             if maker.op.name != "reshape":
                 break
             value = maker.values[0]
-        if chain and chain[-1].op.name == "max_pool_index" and node.attributes["dim"] == 2:
-            found[node] = (chain[-1], chain)
+        if links and links[-1].op.name == "max_pool_index" and node.attributes["dim"] == 2:
+            found[node] = (links[-1], links)
     return found
 
 
