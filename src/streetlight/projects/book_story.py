@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 Set = tuple[Tensor, ...]  # images and labels
 CHAPTER_8 = ("plain", "wide", "dropout", "mini-batch")
 NOTE = (
-    "grey: the 1,000 images that are learnt   ·   purple: 10,000 test images   ·   dot: stopped in "
-    "time, as 5,000 other images say   ·   ring: highest, known only afterwards"
+    "grey: the 1,000 images learnt   ·   purple: 10,000 test images   ·   dot: stopped in time by "
+    "5,000 others   ·   ring: highest, known afterwards   ·   dotted: where the plain one ends"
 )
 
 
