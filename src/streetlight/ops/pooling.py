@@ -144,14 +144,14 @@ def _max_pool_index(
     how = _pooling(kernel_size, stride, padding, dilation, ceil_mode)
     _pooled(x, **how)
     largest = _largest(xp, x, **how)
-    with_nan = bool((largest != largest).any())
     before = xp.ones(largest.shape, np.bool_)  # whether the maximum has not been met so far
     place = xp.zeros(largest.shape, np.min_scalar_type(math.prod(kernel_size)))
     for look in itertools.islice(_looks(xp, x, **how), math.prod(kernel_size) - 1):
         before &= look != largest
-        if with_nan:
-            before &= look == look  # a NaN wins, as in PyTorch
         place += before
+    if (largest != largest).any():  # the last NaN wins, as in PyTorch
+        for number, look in enumerate(_looks(xp, x, **how)):
+            xp.copyto(place, number, where=look != look)
     return _in_picture(xp, place, x.shape[2:], **how)
 
 
