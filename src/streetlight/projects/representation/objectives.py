@@ -28,7 +28,9 @@ def view() -> Compose:
 
 
 class Comparison(Task):
-    """What these tasks share: two views of each picture, and embeddings of length 1 at the end."""
+    """What these tasks share: two views of each picture, and a projection head."""
+
+    epochs = 4
 
     def __init__(self) -> None:
         self.views = TwoViews(view())
@@ -52,6 +54,7 @@ class NTXent(Comparison):
     """
 
     name = "ntxent"
+    epochs = 8
     temperature = 0.3
 
     def batch(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
