@@ -96,7 +96,7 @@ def kernels(found: Sequence[Kernel], digits: Image, count: int) -> Figure:
         "orange: ink excites, or an exciting answer   ·   blue: ink quiets, or a quieting answer"
         f"   ·   {shown} kernels, the strongest first"
     )
-    title = "Each first-layer kernel looks for an edge or a stroke of its own direction"
+    title = "What each first-layer kernel answers to: edges, corners and ends of strokes"
     columns = 1 + SHORT + len(digits) + SHORT + len(found[0].patches)
     figure, axes = _sheet(title, note, columns, 1 + SHORT + len(found))
     answers = 1 + SHORT
