@@ -15,7 +15,7 @@ from streetlight.interop import save
 from streetlight.projects.representation import efficiency, findings
 from streetlight.projects.representation.catalogue import LOSSES, choose_task, find_task
 from streetlight.projects.representation.encoder import EncoderNetwork, load_network
-from streetlight.projects.representation.findings import Findings, find, told
+from streetlight.projects.representation.findings import Findings, Frozen, find, told
 from streetlight.projects.representation.objectives import partners
 from streetlight.projects.representation.probes import (
     features,
@@ -240,7 +240,8 @@ def test_label_efficiency_compares_four_ways(digits, monkeypatch):
     build = EncoderNetwork("ntxent", (8, 16), 32).build
     encoder = build()
     before = {name: x.numpy().copy() for name, x in encoder.state_dict().items()}
-    found = efficiency.label_efficiency(encoder, build, *digits, counts=(10, 50), draws=2)
+    frozen = Frozen.of(encoder, *digits)
+    found = efficiency.label_efficiency(encoder, build, frozen, *digits, (10, 50), draws=2)
     assert [shares.shape for shares in found.values()] == [(2, 2)] * 4
     assert all(0 <= shares.min() <= shares.max() <= 1 for shares in found.values())
     assert found[efficiency.PROBED].mean(0)[1] > found[efficiency.PROBED].mean(0)[0]
@@ -248,22 +249,16 @@ def test_label_efficiency_compares_four_ways(digits, monkeypatch):
         np.testing.assert_array_equal(x.numpy(), before[name])
 
 
-class Same(nn.Module):
-    """Gives the same embedding for every picture."""
-
-    def forward(self, images):
-        return sl.ones(len(images), 2)
-
-
 def test_findings_are_measured_on_frozen_features(digits, monkeypatch):
     monkeypatch.setattr(findings, "UPDATES", 300)
     coarse = nn.Sequential(nn.AvgPool2d(4), nn.Flatten())
-    found = find(coarse, *digits)
+    frozen = Frozen.of(coarse, *digits)
+    found = find(frozen)
     assert found.labels == 200
     assert found.probe > 0.8
     assert found.neighbours > 0.8
     assert 0.6 < found.auc < 1
-    embedding = find(coarse, *digits, model=Same())
+    embedding = find(frozen, np.ones((100, 2), np.float32))
     assert embedding.auc == pytest.approx(0.5, abs=1e-6)
     assert embedding.probe == found.probe
 

@@ -144,7 +144,7 @@ def test_missing_data_are_told(monkeypatch, tmp_path, capsys):
 def test_without_scikit_learn_all_but_the_map_is_there(few, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
     encoder = contrastive.EncoderNetwork("ntxent").build()
-    note = report.leave_map(tmp_path, encoder, few[1])
+    note = report.leave_map(tmp_path, findings.Frozen.of(encoder, *few))
     assert note == (
         'no map.png, for want of scikit-learn: python -m pip install "streetlight[classic]"'
     )
@@ -184,6 +184,7 @@ def test_neighbours_of_another_digit_are_framed():
 def test_curves_of_labels_are_named_at_their_ends():
     shares = {way: np.array([[0.5, 0.9], [0.7, 0.92]]) for way in ("probe", "tuned", "new")}
     figure = drawings.efficiency_curves([10, 100], shares, "headline")
-    assert {"probe 91.0 %", "tuned 91.0 %", "new 91.0 %", "10", "100"} <= set(texts(figure))
+    names = {"── probe 91.0 %", "╌╌ tuned 91.0 %", "── new 91.0 %"}
+    assert names | {"10", "100"} <= set(texts(figure))
     places = [text.xy[1] for text in figure.axes[0].texts]
     assert len({round(place, 4) for place in places}) == 3

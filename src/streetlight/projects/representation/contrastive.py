@@ -18,8 +18,8 @@ from streetlight.projects.representation import report
 from streetlight.projects.representation.catalogue import DEFAULT, LOSSES, choose_task, find_task
 from streetlight.projects.representation.efficiency import COUNTS, DRAWS, label_efficiency
 from streetlight.projects.representation.encoder import SIDE, EncoderNetwork, load_network
-from streetlight.projects.representation.findings import NEIGHBOURS, Findings, find, told
-from streetlight.projects.representation.probes import features, nearest, vote
+from streetlight.projects.representation.findings import NEIGHBOURS, Findings, Frozen, find, told
+from streetlight.projects.representation.probes import Features, features, nearest, vote
 from streetlight.projects.representation.task import Task, TaskDataset
 from streetlight.projects.run_folder import RunFolder, RunOptions
 from streetlight.projects.training import drawing, finish_run, learn
@@ -89,8 +89,14 @@ def evaluate(path: Path) -> None:
     """Measure the encoder of a run again: linear probe, neighbours and pairs of test digits."""
     model, network = load_network(RunFolder.open(path).model)
     task = find_task(network.task)
-    found = find(model[0], *datasets.mnist(), model if task.name in LOSSES else None)
+    train, test = datasets.mnist()
+    found = find(Frozen.of(model[0], train, test), compared(task, model, test))
     print("\n".join([*found.rows(), told(task.uses_labels, found)]))
+
+
+def compared(task: Task, model: nn.Module, test: LabelledImages) -> Features | None:
+    """What tells whether two pictures show the same: a loss's embeddings, a pretext's features."""
+    return features(model, test.images.numpy()) if task.name in LOSSES else None
 
 
 def predict(path: Path, files: list[Path]) -> None:
@@ -145,11 +151,15 @@ def _finish(
     model = trainer.model
     encoder = dict(model.named_children())["encoder"]
     finish_run(run, trainer, kept, f"How {task.name} was learnt", ["loss"], (1, 1, SIDE, SIDE))
-    found = find(encoder, *data, model if task.name in LOSSES else None)
-    options.say("\n".join(["", *found.rows(find(untrained, *data)), told(task.uses_labels, found)]))
-    report.leave_neighbours(run.path, encoder, *data)
-    note = report.leave_map(run.path, encoder, data[1])
-    curves = label_efficiency(encoder, EncoderNetwork(task.name).build, *data, COUNTS, DRAWS)
+    frozen = Frozen.of(encoder, *data)
+    found = find(frozen, compared(task, model, data[1]))
+    rows = found.rows(find(Frozen.of(untrained, *data)))
+    options.say("\n".join(["", *rows, told(task.uses_labels, found)]))
+    report.leave_neighbours(run.path, frozen, *data)
+    note = report.leave_map(run.path, frozen)
+    curves = label_efficiency(
+        encoder, EncoderNetwork(task.name).build, frozen, *data, COUNTS, DRAWS
+    )
     options.say(report.leave_efficiency(run.path, COUNTS, curves))
     if note:
         options.say(note)

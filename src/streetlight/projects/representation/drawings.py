@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Ten colours that also differ for the colour-blind, by Paul Tol; the shapes of the digits tell
 # the nearest of them apart.
-DIGITS = ["#332288", "#88ccee", "#44aa99", "#117733", "#999933"]
+DIGITS = ["#332288", "#3f9fd0", "#44aa99", "#117733", "#999933"]
 DIGITS += ["#ddaa33", "#cc6677", "#882255", "#aa4499", "#777777"]
 WRONG = "#c05000"
 
@@ -136,11 +136,13 @@ def _name_lines(
     """Write at the end of each line what it is, moved apart where the ends are close."""
     low, high = axes.get_ylim()
     least = 0.055 * (high - low)
-    colours = {way: colour for way, (colour, _) in zip(ends, styles, strict=False)}
+    looks = dict(zip(ends, styles, strict=False))
     place = np.inf
     for way, end in sorted(ends.items(), key=lambda item: -item[1]):
         place = min(end, place - least)
+        colour, dash = looks[way]
+        sample = "──" if dash == "-" else "╌╌"
         axes.annotate(
-            f"{way} {100 * end:.1f} %", (counts[-1], place), xytext=(9, 0),
-            textcoords="offset points", color=colours[way], va="center", size=9,
+            f"{sample} {way} {100 * end:.1f} %", (counts[-1], place), xytext=(9, 0),
+            textcoords="offset points", color=colour, va="center", size=9,
         )  # fmt: skip

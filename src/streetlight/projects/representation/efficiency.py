@@ -13,6 +13,7 @@ import streetlight as sl
 from streetlight import nn, optim
 from streetlight.augment import TransformedDataset
 from streetlight.datasets import LabelledImages
+from streetlight.projects.representation.findings import Frozen
 from streetlight.projects.representation.objectives import view
 from streetlight.projects.representation.probes import Features, Labels, features, linear_probe
 from streetlight.train import Trainer
@@ -31,6 +32,7 @@ UPDATES, BATCH, RATE = 300, 50, 2e-3
 def label_efficiency(
     encoder: nn.Module,
     fresh: Callable[[], nn.Module],
+    frozen: Frozen,
     train: LabelledImages,
     test: LabelledImages,
     counts: Sequence[int] = COUNTS,
@@ -44,6 +46,7 @@ def label_efficiency(
     Args:
         encoder: the learnt one; it is not changed.
         fresh: makes the same network with new weights.
+        frozen: the learnt one's features of the same pictures.
         train, test: where the labels come from, and what is asked.
         counts: how many labels, multiples of 10.
         draws: how often pictures are drawn; the results are means over the draws.
@@ -51,21 +54,20 @@ def label_efficiency(
     Returns:
         For each way the accuracies (draws, counts).
     """
-    known, asked = (features(encoder, part.images.numpy()) for part in (train, test))
-    labels, true = train.labels.numpy(), test.labels.numpy()
+    known, labels = frozen.known, frozen.labels
     found = {way: np.zeros((draws, len(counts))) for way in (PROBED, TUNED, SCRATCH, VARIED)}
     for draw in range(draws):
         sl.manual_seed(draw)
         for place, count in enumerate(counts):
             chosen = balanced(labels, count, draw)
             said = {
-                PROBED: linear_probe(known[chosen], labels[chosen], asked, UPDATES),
+                PROBED: linear_probe(known[chosen], labels[chosen], frozen.asked, UPDATES),
                 TUNED: _learn(copy.deepcopy(encoder), train, test, chosen, False),
                 SCRATCH: _learn(fresh(), train, test, chosen, False),
                 VARIED: _learn(fresh(), train, test, chosen, True),
             }
             for way, answers in said.items():
-                found[way][draw, place] = np.mean(answers == true)
+                found[way][draw, place] = np.mean(answers == frozen.true)
     return found
 
 

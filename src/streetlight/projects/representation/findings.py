@@ -9,6 +9,8 @@ import numpy as np
 from streetlight import nn
 from streetlight.datasets import LabelledImages
 from streetlight.projects.representation.probes import (
+    Features,
+    Labels,
     features,
     linear_probe,
     nearest,
@@ -52,26 +54,41 @@ class Findings:
         return lines
 
 
-def find(
-    encoder: nn.Module, train: LabelledImages, test: LabelledImages, model: nn.Module | None = None
-) -> Findings:
+@dataclass(frozen=True)
+class Frozen:
+    """The features that an encoder has for known and for asked pictures, and their digits.
+
+    Attributes:
+        known, labels: (n, features) and (n,) of the pictures whose labels may be used.
+        asked, true: (m, features) and (m,) of the others, which nothing has learnt from.
+    """
+
+    known: Features
+    labels: Labels
+    asked: Features
+    true: Labels
+
+    @classmethod
+    def of(cls, encoder: nn.Module, train: LabelledImages, test: LabelledImages) -> Frozen:
+        """Ask an encoder about all pictures, once."""
+        known, asked = (features(encoder, part.images.numpy()) for part in (train, test))
+        return cls(known, train.labels.numpy(), asked, test.labels.numpy())
+
+
+def find(frozen: Frozen, embeddings: Features | None = None) -> Findings:
     """Measure an encoder by its frozen features.
 
     Args:
-        encoder: from pictures to features.
-        train: whose labels the probe and the neighbours' vote are given.
-        test: the pictures that are asked about, which nothing has learnt from.
-        model: what gives the embeddings that are compared in pairs; the encoder if not given.
+        frozen: the features.
+        embeddings: (m, D) what is compared in pairs of those asked; the features if not given.
     """
-    known, asked = (features(encoder, part.images.numpy()) for part in (train, test))
-    labels, true = train.labels.numpy(), test.labels.numpy()
-    places, cosines = nearest(asked, known, NEIGHBOURS)
-    embeddings = asked if model is None else features(model, test.images.numpy())
+    places, cosines = nearest(frozen.asked, frozen.known, NEIGHBOURS)
+    said = linear_probe(frozen.known, frozen.labels, frozen.asked, UPDATES)
     return Findings(
-        probe=float(np.mean(linear_probe(known, labels, asked, UPDATES) == true)),
-        neighbours=float(np.mean(vote(labels[places], cosines) == true)),
-        auc=verification_auc(embeddings, true),
-        labels=len(labels),
+        probe=float(np.mean(said == frozen.true)),
+        neighbours=float(np.mean(vote(frozen.labels[places], cosines) == frozen.true)),
+        auc=verification_auc(frozen.asked if embeddings is None else embeddings, frozen.true),
+        labels=len(frozen.labels),
     )
 
 

@@ -8,32 +8,31 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streetlight import nn
 from streetlight.datasets import LabelledImages
 from streetlight.interop import atomic_write
 from streetlight.projects.comparison import INSTALL
 from streetlight.projects.pictures import save_figure
 from streetlight.projects.representation import drawings
 from streetlight.projects.representation.efficiency import PROBED, SCRATCH
-from streetlight.projects.representation.probes import Features, features, nearest
+from streetlight.projects.representation.findings import Frozen
+from streetlight.projects.representation.probes import Features, nearest
 from streetlight.projects.words import percent
 
 SHOWN, STRIP, MAPPED = 10, 9, 2_000
 
 
-def leave_map(folder: Path, encoder: nn.Module, test: LabelledImages) -> str:
+def leave_map(folder: Path, frozen: Frozen) -> str:
     """Leave map.png, the first 2,000 test digits in two dimensions; without scikit-learn say why.
 
     Returns:
         A line for the user, empty if the picture was drawn.
     """
-    part = test[:MAPPED]
-    points = in_two_dimensions(features(encoder, part[0].numpy()))
+    points = in_two_dimensions(frozen.asked[:MAPPED])
     if points is None:
         return f"no map.png, for want of scikit-learn: {INSTALL}"
     title = "What the encoder finds alike lies together"
     note = f"{len(points):,} test digits, their features brought to two dimensions by t-SNE"
-    figure = drawings.embedding_map(points, part[1].numpy(), title, note)
+    figure = drawings.embedding_map(points, frozen.true[:MAPPED], title, note)
     save_figure(figure, folder / "map.png")
     return ""
 
@@ -54,19 +53,17 @@ def in_two_dimensions(rows: Features) -> NDArray[np.float32] | None:
 
 
 def leave_neighbours(
-    folder: Path, encoder: nn.Module, train: LabelledImages, test: LabelledImages
+    folder: Path, frozen: Frozen, train: LabelledImages, test: LabelledImages
 ) -> None:
     """Leave neighbours.png: the first test digit of each kind, and what is nearest to it."""
-    true = test.labels.numpy()
-    chosen = np.unique(true, return_index=True)[1]
+    chosen = np.unique(frozen.true, return_index=True)[1]
+    true = frozen.true[chosen]
     asked, pictures = test.images.numpy()[chosen], train.images.numpy()
-    places, _ = nearest(features(encoder, asked), features(encoder, pictures), STRIP)
-    names = train.labels.numpy()[places]
-    right = int((names == true[chosen][:, None]).sum())
+    places, _ = nearest(frozen.asked[chosen], frozen.known, STRIP)
+    names = frozen.labels[places]
+    right = int((names == true[:, None]).sum())
     title = f"{right} of {names.size} nearest neighbours are the same digit"
-    figure = drawings.neighbour_strips(
-        asked[:, 0], true[chosen], pictures[places][:, :, 0], names, title
-    )
+    figure = drawings.neighbour_strips(asked[:, 0], true, pictures[places][:, :, 0], names, title)
     save_figure(figure, folder / "neighbours.png")
 
 
