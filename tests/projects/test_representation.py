@@ -9,7 +9,6 @@ import pytest
 
 import streetlight as sl
 from streetlight import nn
-from streetlight.datasets import LabelledImages
 from streetlight.errors import FileFormatError, StateDictError, UnknownNameError, UsageError
 from streetlight.interop import save
 from streetlight.projects.representation import efficiency, findings
@@ -29,18 +28,10 @@ from streetlight.projects.representation.task import TaskDataset
 from streetlight.utils.data import DataLoader, Subset
 
 
-def large_digits(part: LabelledImages, count: int) -> LabelledImages:
-    """The package's own digits, 8×8, as large as those of MNIST."""
-    pixels = part.images.numpy()[:count, 0] * 255
-    large = np.pad(np.kron(pixels, np.ones((3, 3))), ((0, 0), (2, 2), (2, 2)))
-    return LabelledImages(large.astype(np.uint8), part.labels.numpy()[:count], 255)
-
-
 @pytest.fixture(scope="module")
-def digits():
+def digits(large_digits):
     """200 digits to learn from and 100 others."""
-    train, test = sl.datasets.digits()
-    return large_digits(train, 200), large_digits(test, 100)
+    return large_digits(200, 100)
 
 
 # ---- the encoder ----

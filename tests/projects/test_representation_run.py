@@ -13,7 +13,7 @@ from PIL import Image
 
 from streetlight import datasets
 from streetlight.cli.app import run as streetlight
-from streetlight.datasets import LabelledImages, handwriting
+from streetlight.datasets import handwriting
 from streetlight.projects.representation import (
     contrastive,
     drawings,
@@ -24,18 +24,10 @@ from streetlight.projects.representation import (
 from streetlight.train import History
 
 
-def large_digits(part: LabelledImages, count: int) -> LabelledImages:
-    """The package's own digits, 8×8, as large as those of MNIST."""
-    pixels = part.images.numpy()[:count, 0] * 255
-    large = np.pad(np.kron(pixels, np.ones((3, 3))), ((0, 0), (2, 2), (2, 2)))
-    return LabelledImages(large.astype(np.uint8), part.labels.numpy()[:count], 255)
-
-
 @pytest.fixture(scope="module")
-def few():
+def few(large_digits):
     """Digits in place of MNIST, and few updates of all that measures: a run takes seconds."""
-    train, test = datasets.digits()
-    small = large_digits(train, 240), large_digits(test, 60)
+    small = large_digits(240, 60)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets, "mnist", lambda: small)
         patch.setattr(contrastive, "COUNTS", (10,))
