@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.compile import seeing
 from tests.compile.programs import ROUNDING, agrees, labels, numbers
 
 import streetlight as sl
@@ -119,7 +120,7 @@ LAYERS: dict[str, list[tuple[Callable[[], Any], Callable[[], Any]]]] = {
 HOLDERS = {"Module", "ModuleDict", "ModuleList"}  # they have no forward of their own
 CASES = [
     pytest.param(make, given, id=f"{name}-{number}")
-    for name, cases in LAYERS.items()
+    for name, cases in {**LAYERS, **seeing.LAYERS}.items()
     for number, (make, given) in enumerate(cases)
 ]
 
@@ -127,7 +128,7 @@ CASES = [
 def test_every_layer_is_here() -> None:
     classes = {name for name in nn.__all__ if isinstance(vars(nn)[name], type)}
     modules = {name for name in classes if issubclass(vars(nn)[name], nn.Module)}
-    assert modules - HOLDERS == LAYERS.keys()
+    assert modules - HOLDERS == LAYERS.keys() | seeing.LAYERS.keys()
 
 
 @pytest.mark.parametrize(("make", "given"), CASES)
@@ -227,13 +228,13 @@ CALLS: dict[str, list[tuple[Callable[..., Any], Callable[[], Any]]]] = {
 }  # fmt: skip
 CALL_CASES = [
     pytest.param(call, given, id=f"{name}-{number}")
-    for name, cases in CALLS.items()
+    for name, cases in {**CALLS, **seeing.CALLS}.items()
     for number, (call, given) in enumerate(cases)
 ]
 
 
 def test_every_function_is_here() -> None:
-    assert set(sl.functional.__all__) == CALLS.keys()
+    assert set(sl.functional.__all__) == CALLS.keys() | seeing.CALLS.keys()
 
 
 @pytest.mark.parametrize("dtype", [sl.float32, sl.float64, sl.float16], ids=str)
