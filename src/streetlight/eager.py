@@ -17,6 +17,11 @@ from streetlight.tensor import Tensor
 _new = object.__new__
 _ndarray = np.ndarray
 
+# The C library gives idle memory back to the system as soon as it is twice the largest block that
+# was ever freed, and each of its pages costs time when it is asked for again, step after step. To
+# free a block of nearly 32 MB, the largest that counts, ends that; its pages are never touched.
+np.empty(2**25 - 2**16, np.uint8)
+
 
 def evaluate(op: Op, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Tensor:
     """Carry out an operation on tensors and Python numbers."""

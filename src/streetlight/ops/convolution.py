@@ -152,6 +152,20 @@ def _add_columns(
             out[:, :, down, right] += parts[:, :, row, column]
 
 
+def _add_stretches(out: Array, columns: Array, kernel_size: Pair, dilation: Pair) -> None:
+    """The same for strides of 1 and rows of columns as long as the padded pictures' own.
+
+    All that one place of the kernel adds is then one stretch, with zeros where rows are too long;
+    behind the last row, `out` (N, C, H + 1, W) has one more for them.
+    """
+    flat = out.reshape(*out.shape[:2], -1)
+    parts = columns.reshape(*out.shape[:2], *kernel_size, -1)
+    for row in range(kernel_size[0]):
+        for column in range(kernel_size[1]):
+            start = row * dilation[0] * out.shape[3] + column * dilation[1]
+            flat[:, :, start : start + parts.shape[4]] += parts[:, :, row, column]
+
+
 def _same_dtype(x: Array, y: Array) -> None:
     if x.dtype != y.dtype:
         raise TypeError("mixed dtypes")  # float64 would spread to all that follows
@@ -228,13 +242,20 @@ def _convolution_input(
     _same_dtype(g, weight)
     geometry = _geometry(stride, padding, dilation)
     shape = _spread(g, weight, size=size, groups=groups, **geometry)
+    height, width = size[0] + 2 * padding[0], size[1] + 2 * padding[1]
     counts = (g.shape[2], g.shape[3])
+    in_stretches = stride == (1, 1) and width < 2 * counts[1]
+    if in_stretches:
+        g = padded(xp, g, (0, 0), more=(0, width - counts[1]))
     kernels = weight.reshape(groups, len(weight) // groups, math.prod(weight.shape[1:]))
-    rows = g.reshape(len(g), groups, kernels.shape[1], math.prod(counts))
-    out = xp.zeros((*shape[:2], size[0] + 2 * padding[0], size[1] + 2 * padding[1]), g.dtype)
+    rows = g.reshape(len(g), groups, kernels.shape[1], math.prod(g.shape[2:]))
+    out = xp.zeros((*shape[:2], height + in_stretches, width), g.dtype)
     for part in _pieces(len(g), groups * kernels.shape[2] * rows.shape[3]):
         columns = xp.matmul(kernels.swapaxes(1, 2), rows[part])
-        _add_columns(out[part], columns, counts, weight.shape[2:], stride, dilation)
+        if in_stretches:
+            _add_stretches(out[part], columns, weight.shape[2:], dilation)
+        else:
+            _add_columns(out[part], columns, counts, weight.shape[2:], stride, dilation)
     return _without_border(xp, out, size, padding)
 
 
