@@ -124,7 +124,7 @@ def _sample(stride: Pair, padding: Pair, dilation: Pair, groups: int = 1) -> dic
     return {**_geometry(stride, padding, dilation), "groups": groups}
 
 
-def _pieces(count: int, columns: int) -> Iterator[slice]:
+def pieces(count: int, columns: int) -> Iterator[slice]:
     """Cut a batch into slices whose columns have about CHUNK elements."""
     step = max(1, CHUNK // max(columns, 1))
     return (slice(start, start + step) for start in range(0, count, step))
@@ -204,7 +204,7 @@ def _convolution(
     how = {"kernel_size": weight.shape[2:], "stride": stride, "dilation": dilation}
     kernels = weight.reshape(groups, shape[1] // groups, math.prod(weight.shape[1:]))
     out = xp.empty((shape[0], groups, kernels.shape[1], math.prod(shape[2:])), x.dtype)
-    for part in _pieces(len(x), groups * kernels.shape[2] * out.shape[3]):
+    for part in pieces(len(x), groups * kernels.shape[2] * out.shape[3]):
         pictures = padded(xp, x[part], padding)
         columns = _columns(xp, pictures, groups, (shape[2], shape[3]), **how)
         xp.matmul(kernels, columns, out=out[part])
@@ -250,7 +250,7 @@ def _convolution_input(
     kernels = weight.reshape(groups, len(weight) // groups, math.prod(weight.shape[1:]))
     rows = g.reshape(len(g), groups, kernels.shape[1], math.prod(g.shape[2:]))
     out = xp.zeros((*shape[:2], height + in_stretches, width), g.dtype)
-    for part in _pieces(len(g), groups * kernels.shape[2] * rows.shape[3]):
+    for part in pieces(len(g), groups * kernels.shape[2] * rows.shape[3]):
         columns = xp.matmul(kernels.swapaxes(1, 2), rows[part])
         if in_stretches:
             _add_stretches(out[part], columns, weight.shape[2:], dilation)
@@ -296,7 +296,7 @@ def _convolution_weight(
     )
     rows = g.reshape(len(g), groups, shape[0] // groups, math.prod(counts))
     out = xp.zeros((groups, rows.shape[2], math.prod(shape[1:])), x.dtype)
-    for part in _pieces(len(x), groups * out.shape[2] * rows.shape[3]):
+    for part in pieces(len(x), groups * out.shape[2] * rows.shape[3]):
         pictures = padded(xp, x[part], padding)
         columns = _columns(
             xp, pictures, groups, counts, kernel_size, stride=stride, dilation=dilation

@@ -11,7 +11,7 @@ import numpy as np
 
 from streetlight.devices import Array
 from streetlight.errors import ShapeError
-from streetlight.ops.convolution import Pair, padded, window_counts, windows
+from streetlight.ops.convolution import Pair, padded, pieces, window_counts, windows
 from streetlight.ops.indexing import _scatter_add
 from streetlight.ops.movement import _reshape
 from streetlight.ops.registry import ErrorSample, Shape, primitive
@@ -142,11 +142,18 @@ def _max_pool_index(
 ) -> Array:  # fmt: skip
     """The place of each maximum in its picture, row by row; the first one if several are equal."""
     how = _pooling(kernel_size, stride, padding, dilation, ceil_mode)
-    _pooled(x, **how)
+    out = xp.empty(_pooled(x, **how), np.int64)
+    for part in pieces(len(x), math.prod(x.shape[1:])):
+        out[part] = _places(xp, x[part], **how)
+    return out
+
+
+def _places(xp: Any, x: Array, **how: Any) -> Array:
+    size = math.prod(how["kernel_size"])
     largest = _largest(xp, x, **how)
     before = xp.ones(largest.shape, np.bool_)  # whether the maximum has not been met so far
-    place = xp.zeros(largest.shape, np.min_scalar_type(math.prod(kernel_size)))
-    for look in itertools.islice(_looks(xp, x, **how), math.prod(kernel_size) - 1):
+    place = xp.zeros(largest.shape, np.min_scalar_type(size))
+    for look in itertools.islice(_looks(xp, x, **how), size - 1):
         before &= look != largest
         place += before
     if (largest != largest).any():  # the last NaN wins, as in PyTorch
