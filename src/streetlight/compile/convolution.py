@@ -21,8 +21,10 @@ from math import prod
 from typing import Any
 
 from streetlight import dtypes
+from streetlight.compile import matmul
 from streetlight.compile.access import contiguous_strides
 from streetlight.compile.c_text import register_type
+from streetlight.compile.product import Operand, Product
 from streetlight.compile.strided import Array, Lines, loops
 from streetlight.compile.tiles import SUFFIX
 from streetlight.dtypes import DType
@@ -32,7 +34,7 @@ NAMES = frozenset({"convolution", "convolution_input", "convolution_weight"})
 PARTS = 16  # of the pictures, which threads share
 SUMS = 4  # parts of the pictures that are summed up each for itself, on every machine
 LANES = 16  # numbers of a window are filled up to so many
-MOST_PATCHED = 12  # channels for which each window is copied as a whole
+MOST_PATCHED = 5  # channels for which each window is copied as a whole: measured, 3 × 3 and 5 × 5
 SLACK = 32  # elements after a copy that may be read, for windows that are not there
 
 
@@ -177,6 +179,11 @@ def _wrapped(texts: Iterator[str]) -> Iterator[str]:
 def statements(node: Node, inputs: Sequence[Any], output: Array, scratch: str) -> Lines:
     """Return the lines that fill `output`."""
     first, second = inputs
+    if node.op.name != "convolution_weight":
+        weight = _by_groups(second, node.attributes["groups"])
+        if _is_product(node, first, weight):
+            weight = weight if node.op.name == "convolution" else _turned(weight)
+            return _products(first, weight, output)
     calls = _calls(node, first, second, output)
     if not calls:
         return _plain(node, first, second, output)
@@ -196,16 +203,17 @@ def _calls(node: Node, first: Array, second: Array, output: Array) -> list[Call]
     """The calls that compute it; none if there are no tiles for such numbers."""
     if output.dtype not in SUFFIX:
         return []
-    if node.op.name == "convolution":
-        weight = _by_groups(second, node.attributes["groups"])
-        return [Call("convolve", first, weight, output, _axes(node, first, weight, output))]
+    shown = output if node.op.name == "convolution_weight" else second
+    weight = _by_groups(shown, node.attributes["groups"])
     if node.op.name == "convolution_input":
-        weight = _by_groups(second, node.attributes["groups"])
         return list(_adjoint(node, first, weight, output))
-    weight = _by_groups(output, node.attributes["groups"])
+    if node.op.name == "convolution":
+        rows, columns = map(_phases, _sides(node, first, weight, output))
+        return [Call("convolve", first, weight, output, (rows, columns))]
     if second.strides[2] != second.strides[3] * second.shape[3] and second.shape[2] > 1:
         return []
-    return [Call("correlate", first, weight, second, _axes(node, first, weight, second))]
+    rows, columns = map(_plane, _sides(node, first, weight, second))
+    return [Call("correlate", first, weight, second, (rows, columns))]
 
 
 def _by_groups(weight: Array, groups: int) -> Array:
@@ -221,72 +229,107 @@ def _geometry(node: Node) -> list[tuple[int, int, int]]:
     return list(zip(*(node.attributes[name] for name in names), strict=True))
 
 
-def _axes(node: Node, x: Array, weight: Array, out: Array) -> tuple[Axis, Axis]:
-    make = _phases if node.op.name == "convolution" else _plane
+@dataclass(frozen=True)
+class Side:
+    """One dimension of pictures, kernels and results: sizes, steps in memory, and geometry."""
+
+    size: int
+    x_step: int
+    kernel: int
+    weight_step: int
+    count: int
+    out_step: int
+    stride: int
+    padding: int
+    dilation: int
+
+
+def _sides(node: Node, x: Array, weight: Array, out: Array) -> tuple[Side, Side]:
     one, other = (
-        make(x.shape[d], x.strides[d], weight.shape[d + 1], weight.strides[d + 1],
+        Side(x.shape[d], x.strides[d], weight.shape[d + 1], weight.strides[d + 1],
              out.shape[d], out.strides[d], *geometry)
         for d, geometry in enumerate(_geometry(node), 2)
     )  # fmt: skip
     return one, other
 
 
-def _phases(
-    size: int, x_step: int, kernel: int, weight_step: int, count: int, out_step: int,
-    stride: int, padding: int, dilation: int,
-) -> Axis:  # fmt: skip
+def _phases(side: Side) -> Axis:
     """Every s-th element together, so that neighbouring windows see neighbours."""
-    last = dilation * (kernel - 1)
-    taps = tuple(
-        (i * weight_step, i * dilation % stride, i * dilation // stride) for i in range(kernel)
-    )
-    return Axis(size, x_step, stride, min(stride, last + 1), padding, count + last // stride,
-                count, 1, out_step, taps)  # fmt: skip
+    last, stride = side.dilation * (side.kernel - 1), side.stride
+    places = [i * side.dilation for i in range(side.kernel)]
+    taps = tuple((i * side.weight_step, at % stride, at // stride) for i, at in enumerate(places))
+    return Axis(
+        size=side.size, x_step=side.x_step, step=stride, phases=min(stride, last + 1),
+        before=side.padding, length=side.count + last // stride, count=side.count, apart=1,
+        out_step=side.out_step, taps=taps,
+    )  # fmt: skip
 
 
-def _plane(
-    size: int, x_step: int, kernel: int, weight_step: int, count: int, out_step: int,
-    stride: int, padding: int, dilation: int,
-) -> Axis:  # fmt: skip
+def _plane(side: Side) -> Axis:
     """All elements in order, with the border."""
-    length = (count - 1) * stride + dilation * (kernel - 1) + 1
-    taps = tuple((i * weight_step, 0, i * dilation) for i in range(kernel))
-    return Axis(size, x_step, 1, 1, padding, length, count, stride, out_step, taps)
+    return Axis(
+        size=side.size, x_step=side.x_step, step=1, phases=1, before=side.padding,
+        length=(side.count - 1) * side.stride + side.dilation * (side.kernel - 1) + 1,
+        count=side.count, apart=side.stride, out_step=side.out_step,
+        taps=tuple((i * side.weight_step, 0, i * side.dilation) for i in range(side.kernel)),
+    )  # fmt: skip
+
+
+def _every(side: Side, first: int) -> Axis:
+    """The elements first, first + s, ... of a gradient: what they see of g."""
+    seen = [(i, first + side.padding - i * side.dilation) for i in range(side.kernel)]
+    shifts = [(i, shift // side.stride) for i, shift in seen if shift % side.stride == 0]
+    before = max((-shift for _, shift in shifts), default=0)
+    taps = tuple((i * side.weight_step, 0, shift + before) for i, shift in shifts)
+    count = -(-(side.count - first) // side.stride)
+    return Axis(
+        size=side.size, x_step=side.x_step, step=1, phases=1, before=before,
+        length=count + max((place for *_, place in taps), default=0), count=count, apart=1,
+        out_step=side.stride * side.out_step, taps=taps, start=first * side.out_step,
+    )  # fmt: skip
+
+
+def _turned(weight: Array) -> Array:
+    """Weights with kernels and channels exchanged."""
+    (g, o, c, *size), (gs, os, cs, *steps) = weight.shape, weight.strides
+    return replace(weight, shape=(g, c, o, *size), strides=(gs, cs, os, *steps))
 
 
 def _adjoint(node: Node, g: Array, weight: Array, output: Array) -> Iterator[Call]:
     """One convolution for each of the first s elements of the result."""
-    shape, strides = weight.shape, weight.strides
-    turned = replace(
-        weight,
-        shape=(shape[0], shape[2], shape[1], *shape[3:]),
-        strides=(strides[0], strides[2], strides[1], *strides[3:]),
-    )
     sides = [
-        [
-            _every(first, g.shape[d], g.strides[d], weight.shape[d + 1], weight.strides[d + 1],
-                   output.shape[d], output.strides[d], *geometry)
-            for first in range(min(geometry[0], output.shape[d]))
-        ]
-        for d, geometry in enumerate(_geometry(node), 2)
-    ]  # fmt: skip
+        [_every(side, first) for first in range(min(side.stride, side.count))]
+        for side in _sides(node, g, weight, output)
+    ]
     for rows, columns in product(*sides):
-        yield Call("convolve", g, turned, output, (rows, columns))
+        yield Call("convolve", g, _turned(weight), output, (rows, columns))
 
 
-def _every(
-    first: int, size: int, x_step: int, kernel: int, weight_step: int, count: int, out_step: int,
-    stride: int, padding: int, dilation: int,
-) -> Axis:  # fmt: skip
-    """The elements first, first + s, ... of a gradient: what they see of g."""
-    seen = [(i, first + padding - i * dilation) for i in range(kernel)]
-    shifts = [(i, shift // stride) for i, shift in seen if shift % stride == 0]
-    before = max((-shift for _, shift in shifts), default=0)
-    taps = tuple((i * weight_step, 0, shift + before) for i, shift in shifts)
-    count = -(-(count - first) // stride)
-    length = count + max((place for *_, place in taps), default=0)
-    return Axis(size, x_step, 1, 1, before, length, count, 1, stride * out_step, taps,
-                first * out_step)  # fmt: skip
+# ---- kernels of one place: matrix products of channels, without copies ----
+
+
+def _is_product(node: Node, x: Array, weight: Array) -> bool:
+    same = all(geometry[:2] == (1, 0) for geometry in _geometry(node))
+    flat = x.shape[2] == 1 or x.strides[2] == x.strides[3] * x.shape[3]
+    return same and flat and weight.shape[3:] == (1, 1)
+
+
+def _products(x: Array, weight: Array, output: Array) -> Lines:
+    """For each picture and group weight @ x."""
+    groups, kernels, channels = weight.shape[:3]
+    group, kernel, channel = weight.strides[:3]
+    right, result = (_matrices(array, rows) for array, rows in ((x, channels), (output, kernels)))
+    left = Operand(f"({weight.start()})", (kernel, channel), (0, group))
+    sizes = (kernels, prod(x.shape[2:]), channels)
+    return matmul.statements(
+        Product((x.shape[0], groups), *sizes, output.dtype, left, right, result)
+    )
+
+
+def _matrices(pictures: Array, rows: int) -> Operand:
+    """For each picture and group the channels as rows, so many."""
+    picture, channel, _, pixel = pictures.strides
+    return Operand(f"({pictures.start()})", (channel, pixel), (picture, rows * channel))
 
 
 # ---- plain loops, for integers, float16 and strange strides ----

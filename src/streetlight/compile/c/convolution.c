@@ -49,7 +49,8 @@ static int next_spans(const sl_convolution *how, place *at, int lanes, span *spa
     size = least(lanes - lane, end - at->column);
     if (at->column < columns->count) {
       int64_t to = at->row * rows->out_step + (at->column - lane) * columns->out_step;
-      spans[count++] = (span){to, (uint32_t)((UINT64_C(1) << (lane + size)) - (UINT64_C(1) << lane))};
+      uint64_t first = UINT64_C(1) << lane, after = UINT64_C(1) << (lane + size);
+      spans[count++] = (span){to, (uint32_t)(after - first)};
     }
     at->column += size;
     if (at->column == columns->length) at->column = 0, at->row++;
@@ -63,6 +64,42 @@ static place inside(const sl_axis *axis, int64_t phase) {
   int64_t first = skipped > 0 ? quotient_up(skipped, axis->step) : 0;
   int64_t last = end > 0 ? least(axis->length, quotient_up(end, axis->step)) : 0;
   return (place){least(first, last), last};
+}
+
+/* How many numbers a kernel has. */
+static int64_t numbers(const sl_convolution *how) {
+  return how->channels * how->rows.taps * how->columns.taps;
+}
+
+/* For each number of a kernel, where in the copy of the picture the first window sees it. */
+static void find_offsets(const sl_convolution *how, int64_t *to) {
+  const sl_tap *rows = how->rows.tap, *columns = how->columns.tap;
+  int64_t phases = how->columns.phases, length = how->columns.length;
+  int64_t plane = how->rows.length * length;
+  for (int64_t c = 0; c < how->channels; c++)
+    for (int64_t i = 0; i < how->rows.taps; i++)
+      for (int64_t j = 0; j < how->columns.taps; j++) {
+        int64_t number = (c * how->rows.phases + rows[i].phase) * phases + columns[j].phase;
+        *to++ = number * plane + rows[i].place * length + columns[j].place;
+      }
+}
+
+/* First where the places of a kernel begin, then where the windows do. */
+static void find_rows(const sl_convolution *how, int64_t *to) {
+  const sl_axis *rows = &how->rows, *columns = &how->columns;
+  if (how->patches) {
+    find_offsets(how, to);
+    to += numbers(how);
+    for (int64_t i = 0; i < rows->count * columns->count; i++) *to++ = i * how->width;
+    return;
+  }
+  int64_t row = columns->length * how->width;
+  for (int64_t i = 0; i < rows->taps; i++)
+    for (int64_t j = 0; j < columns->taps; j++)
+      *to++ = rows->tap[i].place * row + columns->tap[j].place * how->width;
+  for (int64_t i = 0; i < rows->count; i++)
+    for (int64_t j = 0; j < columns->count; j++)
+      *to++ = i * rows->apart * row + j * columns->apart * how->width;
 }
 
 /* ==== for one element type ==== */
@@ -168,11 +205,11 @@ static void convolve_picture_f32(windows_f32 *at, const float *picture, const fl
   const sl_convolution *how = at->how;
   int64_t tiles = quotient_up(how->kernels, MOST_ROWS);
   place next = {0, 0};
-  for (int vectors = 2; next.row < how->rows.count; picture += 2 * lanes_f32) {
+  for (; next.row < how->rows.count; picture += 2 * lanes_f32) {
     at->picture = picture;
     at->ends[1] = next_spans(how, &next, lanes_f32, at->spans);
-    vectors = next.row < how->rows.count ? 2 : 1;
     at->ends[2] = at->ends[1] + next_spans(how, &next, lanes_f32, at->spans + at->ends[1]);
+    int vectors = at->ends[2] > at->ends[1] ? 2 : 1;
     for (int64_t number = 0; number < tiles; number++) {
       tile rows = tile_at(how->kernels, number);
       tiles_of_windows_f32[rows.rows - 1][vectors - 1](at, weight + rows.first * at->k,
@@ -213,33 +250,28 @@ static void pack_kernels_f32(const sl_convolution *how, const float *weight, flo
   }
 }
 
-/* For each number of a kernel, where in the copy of the picture the first window sees it. */
-static void find_offsets(const sl_convolution *how, int64_t *to) {
-  const sl_tap *rows = how->rows.tap, *columns = how->columns.tap;
-  int64_t phases = how->columns.phases, length = how->columns.length;
-  int64_t plane = how->rows.length * length;
-  for (int64_t c = 0; c < how->channels; c++)
-    for (int64_t i = 0; i < how->rows.taps; i++)
-      for (int64_t j = 0; j < how->columns.taps; j++) {
-        int64_t number = (c * how->rows.phases + rows[i].phase) * phases + columns[j].phase;
-        *to++ = number * plane + rows[i].place * length + columns[j].place;
-      }
-}
-
 /* out = the sums over all windows of x times weight. */
 void convolve_f32(const sl_convolution *how, const float *x, const float *weight, float *out,
                   char *scratch) {
   float *packed = (float *)(scratch + how->weights);
   int64_t *offsets = (int64_t *)(scratch + how->offsets);
-  int64_t k = how->channels * how->rows.taps * how->columns.taps;
   pack_kernels_f32(how, weight, packed);
   find_offsets(how, offsets);
   windows_f32 at = {.how = how, .x = x, .weight = packed, .offsets = offsets, .out = out,
-                    .scratch = scratch, .k = k};
+                    .scratch = scratch, .k = numbers(how)};
   sl_parallel(convolve_parts_f32, &at, how->parts);
 }
 
 /* ---- the adjoint in the weights ---- */
+
+/* A whole adjoint: where everything is. */
+typedef struct {
+  const sl_convolution *how;
+  const float *x, *out;
+  float *weight;
+  const int64_t *offsets;
+  char *scratch;
+} adjoint_f32;
 
 /* Some rows of out, summed up over all windows times what one place of the kernel sees in them: a
    row of numbers for each window, which `offsets` tells. */
@@ -296,17 +328,18 @@ static void turn_picture_f32(const sl_convolution *how, const float *x, float *t
 }
 
 /* Windows last: the copy of a picture as rows of `width` numbers, all that one window sees. */
-static void patch_picture_f32(const windows_f32 *at, const float *copy, float *to) {
+static void patch_picture_f32(const adjoint_f32 *at, const float *copy, float *to) {
   const sl_axis *rows = &at->how->rows, *columns = &at->how->columns;
+  int64_t seen = numbers(at->how);
   for (int64_t i = 0; i < rows->count; i++)
     for (int64_t j = 0; j < columns->count; j++, to += at->how->width) {
       const float *from = copy + i * rows->apart * columns->length + j * columns->apart;
-      for (int64_t p = 0; p < at->k; p++) to[p] = from[at->offsets[p]];
+      for (int64_t p = 0; p < seen; p++) to[p] = from[at->offsets[p]];
     }
 }
 
 /* Adds what one picture and one group give: `places` of a kernel, each with rows of `width`. */
-static void correlate_picture_f32(const windows_f32 *at, seen_f32 seen, const float *picture,
+static void correlate_picture_f32(const adjoint_f32 *at, seen_f32 seen, const float *picture,
                                   const int64_t *starts, int64_t places) {
   const sl_convolution *how = at->how;
   const float *a = seen.a;
@@ -326,14 +359,14 @@ static void correlate_picture_f32(const windows_f32 *at, seen_f32 seen, const fl
 
 /* The sums of some parts. Where there are patches, a window is one row of them. */
 static void correlate_parts_f32(const void *context, int64_t begin, int64_t end) {
-  const windows_f32 *at = context;
+  const adjoint_f32 *at = context;
   const sl_convolution *how = at->how;
   int64_t windows = how->rows.count * how->columns.count, all = how->pictures * how->groups;
   int64_t places = how->patches ? 1 : how->rows.taps * how->columns.taps;
   int64_t size = how->groups * how->kernels * places * how->width;
-  seen_f32 seen = {.offsets = at->offsets + (how->patches ? at->k : places), .windows = windows,
-                   .a_row = how->out_kernel, .a_column = how->columns.out_step,
-                   .sum_row = places * how->width};
+  seen_f32 seen = {.offsets = at->offsets + (how->patches ? numbers(how) : places),
+                   .windows = windows, .a_row = how->out_kernel,
+                   .a_column = how->columns.out_step, .sum_row = places * how->width};
   static const int64_t none = 0;
   for (int64_t part = begin; part < end; part++) {
     float *sums = (float *)(at->scratch + how->weights) + part * size;
@@ -355,14 +388,14 @@ static void correlate_parts_f32(const void *context, int64_t begin, int64_t end)
 
 /* Adds up the sums of the parts, kernel by kernel. */
 static void join_parts_f32(const void *context, int64_t begin, int64_t end) {
-  const windows_f32 *at = context;
+  const adjoint_f32 *at = context;
   const sl_convolution *how = at->how;
   int64_t taps = how->rows.taps * how->columns.taps, places = how->patches ? 1 : taps;
   int64_t row = places * how->width, size = how->groups * how->kernels * row;
   int64_t next = how->patches ? 1 : how->width, channel = how->patches ? taps : 1;
   for (int64_t i = begin; i < end; i++) {
     const float *sums = (const float *)(at->scratch + how->weights) + i * row;
-    float *to = (float *)at->weight + i * how->channels * taps;
+    float *to = at->weight + i * how->channels * taps;
     for (int64_t c = 0; c < how->channels; c++)
       for (int64_t tap = 0; tap < taps; tap++) {
         float sum = 0;
@@ -373,32 +406,12 @@ static void join_parts_f32(const void *context, int64_t begin, int64_t end) {
   }
 }
 
-/* First where the places of a kernel begin, then where the windows do. */
-static void find_rows_f32(const sl_convolution *how, int64_t *to) {
-  const sl_axis *rows = &how->rows, *columns = &how->columns;
-  if (how->patches) {
-    find_offsets(how, to);
-    to += how->channels * rows->taps * columns->taps;
-    for (int64_t i = 0; i < rows->count * columns->count; i++) *to++ = i * how->width;
-    return;
-  }
-  int64_t row = columns->length * how->width;
-  for (int64_t i = 0; i < rows->taps; i++)
-    for (int64_t j = 0; j < columns->taps; j++)
-      *to++ = rows->tap[i].place * row + columns->tap[j].place * how->width;
-  for (int64_t i = 0; i < rows->count; i++)
-    for (int64_t j = 0; j < columns->count; j++)
-      *to++ = i * rows->apart * row + j * columns->apart * how->width;
-}
-
 /* weight = the sums over all pictures and windows of x times out. */
 void correlate_f32(const sl_convolution *how, const float *x, const float *out, float *weight,
                    char *scratch) {
   int64_t *offsets = (int64_t *)(scratch + how->offsets);
-  int64_t k = how->channels * how->rows.taps * how->columns.taps;
-  find_rows_f32(how, offsets);
-  windows_f32 at = {.how = how, .x = x, .weight = weight, .offsets = offsets, .out = (float *)out,
-                    .scratch = scratch, .k = k};
+  adjoint_f32 at = {how, x, out, weight, offsets, scratch};
+  find_rows(how, offsets);
   sl_parallel(correlate_parts_f32, &at, how->parts);
   sl_parallel(join_parts_f32, &at, how->groups * how->kernels);
 }
