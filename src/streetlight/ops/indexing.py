@@ -128,7 +128,7 @@ def _scatter_add(xp: Any, src: Array, index: Array, dim: int, shape: Shape) -> A
     if index.size and index.max() >= (shape or (1,))[dim]:
         raise IndexError("an index must not reach into the next row")
     steps = zip(places, [stride // out.itemsize for stride in out.strides], strict=True)
-    flat = sum(xp.multiply(place, step, dtype=np.int64) for place, step in steps)
+    flat = sum(xp.multiply(at, step, dtype=np.int64) if step > 1 else at for at, step in steps)
     xp.add.at(out.reshape(-1), xp.reshape(flat, -1), src.reshape(-1))  # far faster than by rows
     return out
 
