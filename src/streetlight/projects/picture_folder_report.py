@@ -107,8 +107,9 @@ def announce(
         "size": _sizes(pictures),
         "balance": _balance(pictures, weights),
         "network": f"{len(network.blocks)} convolutions of 3×3, {network.width} to "
-        f"{network.blocks[-1][0]} kernels; at each look a picture is turned, moved and resized "
-        f"a little" + ", or mirrored" * (pictures.channels == 3),
+        f"{network.blocks[-1][0]} kernels",
+        "each look": "turned, moved and resized a little"
+        + ", or mirrored" * (pictures.channels == 3),
     }
     for name, text in told.items():
         options.say(f"  {name:<12} {text}")
