@@ -71,8 +71,8 @@ typedef struct {
   void (*pack_f64)(const sl_product *product, const double *b, double *panels);
   void (*convolve_f32)(const sl_convolution *how, const float *x, const float *weight, float *out,
                        char *scratch);
-  void (*convolve_f64)(const sl_convolution *how, const double *x, const double *weight, double *out,
-                       char *scratch);
+  void (*convolve_f64)(const sl_convolution *how, const double *x, const double *weight,
+                       double *out, char *scratch);
   void (*correlate_f32)(const sl_convolution *how, const float *x, const float *out, float *weight,
                         char *scratch);
   void (*correlate_f64)(const sl_convolution *how, const double *x, const double *out,
