@@ -19,7 +19,7 @@ from streetlight.projects.representation.probes import Features, Labels, feature
 from streetlight.train import Trainer
 from streetlight.utils.data import DataLoader, Subset
 
-COUNTS, DRAWS = (10, 30, 100, 300, 1_000), 3
+COUNTS, DRAWS = (10, 30, 100, 300, 1_000), 2
 PROBED, TUNED, SCRATCH, VARIED = (
     "linear probe, encoder frozen",
     "encoder fine-tuned",
