@@ -230,3 +230,14 @@ def test_numbers_that_integers_cannot_hold() -> None:
     assert (sl.tensor([1.0]) + 2**70).item() == 2.0**70
     with pytest.raises(sl.errors.DTypeError, match="float32 cannot hold one of the numbers"):
         sl.tensor([1.0]) + 10**400
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_where_clears_whatever_stands_there(dtype):
+    values = np.array([[1.5, -0.0, np.nan, np.inf], [-np.inf, -2.0, 1e-7, 0.0]], dtype)
+    mask = np.array([[True, False, True, False], [True, True, False, False]])
+    for turned in (np.asarray, np.transpose):  # the second one is strided
+        result = sl.where(sl.tensor(turned(mask)), 0.0, sl.from_numpy(turned(values)))
+        expected = np.where(turned(mask), 0.0, turned(values)).astype(dtype)
+        np.testing.assert_array_equal(result.numpy(), expected)
+        np.testing.assert_array_equal(np.signbit(result.numpy()), np.signbit(expected))

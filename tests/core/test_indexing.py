@@ -16,6 +16,7 @@ from streetlight.errors import (
     InPlaceError,
     ShapeError,
 )  # fmt: skip
+from streetlight.ops.indexing import _scatter_add as scatter_add_op
 
 SHAPE = (4, 3, 2)
 MASK = np.array([True, False, True, True])
@@ -336,3 +337,12 @@ def test_values_of_a_0_d_tensor_are_a_copy(choose: Any) -> None:
 def test_topk_refuses_k(k: Any) -> None:
     with pytest.raises(ArgumentError, match=f"topk: k is {k}"):
         sl.topk(sl.ones(3), k)
+
+
+def test_adding_by_number_does_not_reach_into_the_next_row():
+    source, index = sl.ones(2, 2), sl.tensor([[0, 1], [2, 0]])
+    with pytest.raises(IndexOutOfRangeError, match="an index must not reach into the next row"):
+        scatter_add_op(source, index, dim=1, shape=(2, 2))
+    small = sl.tensor([[0, 1], [1, 0]], dtype=sl.int8)
+    result = scatter_add_op(sl.ones(2, 2), small, dim=0, shape=(2, 300))
+    assert result[:, :2].tolist() == [[1.0, 1.0], [1.0, 1.0]]
