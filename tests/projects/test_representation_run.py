@@ -21,6 +21,8 @@ from streetlight.projects.representation import (
     findings,
     report,
 )
+from streetlight.projects.representation.catalogue import find_task
+from streetlight.projects.run_folder import RunFolder, RunOptions
 from streetlight.train import History
 
 
@@ -83,15 +85,24 @@ def test_it_is_said_what_was_learnt_and_evaluate_says_it_again(trained, capsys):
         assert line in out
 
 
-def test_a_loss_with_labels_says_so_and_is_resumed_without_naming_it(few, tmp_path, capsys):
-    words = ["train", "contrastive", "--loss", "triplet", "--epochs", 1, "--out", tmp_path / "run"]
-    out, _, code = say(capsys, *words)
+def test_a_pretext_shows_its_answers_and_is_resumed_without_naming_it(few, tmp_path, capsys):
+    words = ["train", "contrastive", "--pretext", "jigsaw", "--epochs", 1]
+    out, _, code = say(capsys, *words, "--out", tmp_path / "run")
     assert code == 0
-    assert "240 handwritten digits with their labels (triplet)" in out
-    assert "The encoder was told the digits while it learnt" in out
+    assert "without their labels (jigsaw)" in out
+    assert "jigsaw: " in out
+    assert (tmp_path / "run" / "pretext.png").read_bytes().startswith(b"\x89PNG")
     out, _, code = say(capsys, "train", "contrastive", "--resume", tmp_path / "run")
     assert code == 0
     assert "This run is finished, after 1 epoch" in out
+
+
+def test_a_loss_with_labels_says_so_at_once(few, tmp_path, capsys):
+    run = RunFolder(tmp_path, {"epochs": 3})
+    contrastive._announce(find_task("triplet"), run, few[0], RunOptions())
+    assert capsys.readouterr().out.startswith(
+        "Learning 240 handwritten digits with their labels (triplet), 3 epochs: about "
+    )
 
 
 def test_predict_names_the_most_similar_digits(few, trained, tmp_path, capsys):

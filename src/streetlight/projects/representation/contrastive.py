@@ -15,10 +15,12 @@ from streetlight.datasets import LabelledImages
 from streetlight.projects.images import tell_each
 from streetlight.projects.photo import read_digit
 from streetlight.projects.representation import report
-from streetlight.projects.representation.catalogue import DEFAULT, LOSSES, choose_task, find_task
+from streetlight.projects.representation.catalogue import DEFAULT, choose_task, find_task
 from streetlight.projects.representation.efficiency import COUNTS, DRAWS, label_efficiency
 from streetlight.projects.representation.encoder import SIDE, EncoderNetwork, load_network
 from streetlight.projects.representation.findings import NEIGHBOURS, Findings, Frozen, find, told
+from streetlight.projects.representation.pretext import Pretext
+from streetlight.projects.representation.pretext_pictures import leave_pretext
 from streetlight.projects.representation.probes import Features, features, nearest, vote
 from streetlight.projects.representation.task import Task, TaskDataset
 from streetlight.projects.run_folder import RunFolder, RunOptions
@@ -52,7 +54,7 @@ def train_contrastive(
     """
     task = _asked(options, loss, pretext)
     train, test = datasets.mnist()
-    kind = "loss" if task.name in LOSSES else "pretext"
+    kind = "pretext" if isinstance(task, Pretext) else "loss"
     command = f"streetlight train contrastive --{kind} {task.name}"
     run = RunFolder.begin("contrastive", command, options, task.epochs, task=task.name)
     _announce(task, run, train, options)
@@ -96,7 +98,7 @@ def evaluate(path: Path) -> None:
 
 def compared(task: Task, model: nn.Module, test: LabelledImages) -> Features | None:
     """What tells whether two pictures show the same: a loss's embeddings, a pretext's features."""
-    return features(model, test.images.numpy()) if task.name in LOSSES else None
+    return None if isinstance(task, Pretext) else features(model, test.images.numpy())
 
 
 def predict(path: Path, files: list[Path]) -> None:
@@ -155,6 +157,8 @@ def _finish(
     found = find(frozen, compared(task, model, data[1]))
     rows = found.rows(find(Frozen.of(untrained, *data)))
     options.say("\n".join(["", *rows, told(task.uses_labels, found)]))
+    if isinstance(task, Pretext):
+        options.say(leave_pretext(run.path, task, model, data[1]))
     report.leave_neighbours(run.path, frozen, *data)
     note = report.leave_map(run.path, frozen)
     curves = label_efficiency(
