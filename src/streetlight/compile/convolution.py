@@ -32,7 +32,8 @@ from streetlight.graph.graph import Node
 
 NAMES = frozenset({"convolution", "convolution_input", "convolution_weight"})
 PARTS = 16  # of the pictures, which threads share
-SUMS = 4  # parts of the pictures that are summed up each for itself, on every machine
+SUMS = 4  # parts that are summed up each for itself, on every machine, or have large copies
+SMALL_COPY = 1 << 16  # elements of a copy that there may be PARTS of
 LANES = 16  # numbers of a window are filled up to so many
 MOST_PATCHED = 5  # channels for which each window is copied as a whole: measured, 3 × 3 and 5 × 5
 SLACK = 32  # elements after a copy that may be read, for windows that are not there
@@ -83,8 +84,8 @@ class Call:
     @property
     def parts(self) -> int:
         """Into how many parts pictures are divided, each group being one of its own."""
-        most = SUMS if self.function == "correlate" else PARTS
-        return min(most, self.x.shape[0] * self.weight.shape[0])
+        small = self.function == "convolve" and self.sizes["copy_size"] <= SMALL_COPY
+        return min(PARTS if small else SUMS, self.x.shape[0] * self.weight.shape[0])
 
     @property
     def is_patched(self) -> bool:

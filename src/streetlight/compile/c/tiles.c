@@ -297,13 +297,18 @@ INLINE void any_dots_f32(const work_f32 *x, int rows, int columns) {
   }
 }
 
-static void dots_f32_1(const work_f32 *x) { any_dots_f32(x, 1, 4); }
-static void dots_f32_2(const work_f32 *x) { any_dots_f32(x, 2, 4); }
-static void dots_f32_3(const work_f32 *x) { any_dots_f32(x, 3, 4); }
-static void dots_f32_4(const work_f32 *x) { any_dots_f32(x, 4, 4); }
-static void one_dot_f32(const work_f32 *x) { any_dots_f32(x, 1, 1); }
-static void (*const dots_f32[4])(const work_f32 *) = {dots_f32_1, dots_f32_2, dots_f32_3,
-                                                      dots_f32_4};
+#define DOTS_f32(rows)                                                          \
+  static void dots_f32_##rows##_1(const work_f32 *x) { any_dots_f32(x, rows, 1); } \
+  static void dots_f32_##rows##_2(const work_f32 *x) { any_dots_f32(x, rows, 2); } \
+  static void dots_f32_##rows##_3(const work_f32 *x) { any_dots_f32(x, rows, 3); } \
+  static void dots_f32_##rows##_4(const work_f32 *x) { any_dots_f32(x, rows, 4); }
+DOTS_f32(1) DOTS_f32(2) DOTS_f32(3) DOTS_f32(4)
+
+static void (*const dots_f32[4][4])(const work_f32 *) = {
+    {dots_f32_1_1, dots_f32_1_2, dots_f32_1_3, dots_f32_1_4},
+    {dots_f32_2_1, dots_f32_2_2, dots_f32_2_3, dots_f32_2_4},
+    {dots_f32_3_1, dots_f32_3_2, dots_f32_3_3, dots_f32_3_4},
+    {dots_f32_4_1, dots_f32_4_2, dots_f32_4_3, dots_f32_4_4}};
 
 /* All rows of a times the columns from `begin` to `end`. */
 static void multiply_columns_f32(work_f32 x, int64_t begin, int64_t end) {
@@ -311,11 +316,11 @@ static void multiply_columns_f32(work_f32 x, int64_t begin, int64_t end) {
   const float *a = x.a, *b = x.b;
   float *c = x.c;
   for (int64_t j = begin, columns; j < end; j += columns) {
-    columns = end - j < 4 ? 1 : 4;
+    columns = least(4, end - j);
     for (int64_t i = 0, rows; i < p->m; i += rows) {
-      rows = columns < 4 ? 1 : least(4, p->m - i);
+      rows = least(4, p->m - i);
       x.a = a + i * p->a_row, x.b = b + j * p->b_column, x.c = c + i * p->c_row + j;
-      (columns < 4 ? one_dot_f32 : dots_f32[rows - 1])(&x);
+      dots_f32[rows - 1][columns - 1](&x);
     }
   }
 }
