@@ -22,10 +22,10 @@ def leave_pretext(folder: Path, task: Pretext, model: nn.Module, test: LabelledI
     images, labels = test[:ASKED]
     inputs, targets = (part.numpy() for part in task.batch(images, labels))
     outputs = predict(model, inputs).numpy()
-    score = f"{task.name}: {task.score(targets, outputs)}"
+    score = f"{task.name}: {task.score(inputs, targets, outputs)}"
     first = np.unique(labels.numpy(), return_index=True)[1][:SHOWN]
     answers = task.reveal(inputs[first], targets[first], outputs[first])
-    truth = task.truth(images.numpy()[first], targets[first])
+    truth = task.truth(inputs[first], targets[first])
     save_figure(draw(inputs[first], answers, truth, score), folder / "pretext.png")
     return score
 
