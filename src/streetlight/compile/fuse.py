@@ -29,6 +29,7 @@ from streetlight.compile.kernels import (
     Product,
     Special,
 )
+from streetlight.compile.masks import masks_again
 from streetlight.graph.graph import RANDOM, Graph, Node, Operand, Value
 from streetlight.ops.indexing import HERE
 from streetlight.ops.registry import Elementwise, cast
@@ -57,12 +58,13 @@ class Fuser:
         scalars: nodes of numbers, which the step computes between the kernels.
         words: for each random node, the value that holds its random words.
         copies: the memory of plain numbers that have some.
+        again: random nodes that share the words of others.
         host_draws: random nodes whose numbers the program is given.
         checks: of indices that the program is given: they come before all kernels.
     """
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, again: dict[Node, Node]) -> None:
+        self.graph, self.again = graph, again
         self.kernels: list[Kernel] = []
         self.checks: list[Check] = []
         self.checked: dict[int, list[View]] = {}
@@ -226,6 +228,9 @@ class Fuser:
 
     def _draw(self, node: Node) -> None:
         """Draw the words that the node needs, before the latest loop: the node may join that."""
+        if node in self.again:
+            self.words[node] = self.words[self.again[node]]
+            return
         words = Value(f"{node.output.name}_words", (node.output.size,), np.dtype("uint32"))
         self.views[words] = View(words, 0, node.output.shape, whole(node.output).strides)
         self.words[node], draw = words, Draw(writes=[words], node=node)
@@ -327,7 +332,8 @@ def host_draws(graph: Graph) -> list[Node]:
 
 def fuse(graph: Graph) -> Fuser:
     """Give every node of the graph a kernel."""
-    fuser = Fuser(graph)
+    graph, again = masks_again(graph, host_draws(graph))
+    fuser = Fuser(graph, again)
     for node in graph.nodes:
         fuser.add(node)
     return fuser
