@@ -16,6 +16,7 @@ SMALL = [
     "streetlight", "mlp:dropout=0,batch=5", "mlp-adam:dropout=0,batch=5",
     "sentiment:vocabulary=50,words=9", "rnn:width=8,steps=4", "lstm:width=8,steps=4",
     "lstm-small:width=8,steps=3", "transformer:layers=1,width=16,context=6,batch=2",
+    "cnn-book:maps=2,batch=3,dropout=0", "lenet:maps=2,batch=3",
 ]  # fmt: skip
 LOSSES = """
 import json, sys
