@@ -59,11 +59,15 @@ static int next_spans(const sl_convolution *how, place *at, int lanes, span *spa
 }
 
 /* Which places of a phase hold elements of the picture. */
-static place inside(const sl_axis *axis, int64_t phase) {
+typedef struct {
+  int64_t begin, end;
+} stretch;
+
+static stretch inside(const sl_axis *axis, int64_t phase) {
   int64_t skipped = axis->before - phase, end = axis->size + skipped;
   int64_t first = skipped > 0 ? quotient_up(skipped, axis->step) : 0;
   int64_t last = end > 0 ? least(axis->length, quotient_up(end, axis->step)) : 0;
-  return (place){least(first, last), last};
+  return (stretch){least(first, last), last};
 }
 
 /* How many numbers a kernel has. */
@@ -133,12 +137,12 @@ INLINE void copy_row_f32(float *to, const float *from, int64_t step, int64_t cou
 /* One phase of a channel. */
 static void copy_phase_f32(float *to, const float *x, const sl_axis *rows, const sl_axis *columns,
                            int64_t down, int64_t right) {
-  place y = inside(rows, down), z = inside(columns, right);
-  int64_t from = z.row * columns->step + right - columns->before;
-  for (int64_t i = y.row; i < y.column; i++) {
+  stretch y = inside(rows, down), z = inside(columns, right);
+  int64_t from = z.begin * columns->step + right - columns->before;
+  for (int64_t i = y.begin; i < y.end; i++) {
     const float *row = x + (i * rows->step + down - rows->before) * rows->x_step;
-    copy_row_f32(to + i * columns->length + z.row, row + from * columns->x_step,
-                 columns->step * columns->x_step, z.column - z.row);
+    copy_row_f32(to + i * columns->length + z.begin, row + from * columns->x_step,
+                 columns->step * columns->x_step, z.end - z.begin);
   }
 }
 
@@ -183,10 +187,10 @@ INLINE void any_windows_f32(const windows_f32 *at, const float *weight, float *o
 }
 
 typedef void (*windows_of_f32)(const windows_f32 *at, const float *weight, float *out);
-#define WINDOWS_f32(rows, vectors)                                              \
+#define WINDOWS_f32(rows, vectors)                                                       \
   static void windows_f32_##rows##_##vectors(const windows_f32 *at, const float *weight, \
-                                             float *out) {                      \
-    any_windows_f32(at, weight, out, rows, vectors);                            \
+                                             float *out) {                               \
+    any_windows_f32(at, weight, out, rows, vectors);                                     \
   }
 WINDOWS_f32(1, 1) WINDOWS_f32(1, 2) WINDOWS_f32(2, 1) WINDOWS_f32(2, 2)
 WINDOWS_f32(3, 1) WINDOWS_f32(3, 2) WINDOWS_f32(4, 1) WINDOWS_f32(4, 2)
@@ -300,7 +304,7 @@ INLINE void any_seen_f32(const seen_f32 *at, int rows, int vectors) {
       *(loose_f32 *)(at->sum + i * at->sum_row + v * lanes_f32) += sum[i][v];
 }
 
-#define SEEN_f32(rows) \
+#define SEEN_f32(rows)                                                               \
   static void seen_f32_##rows##_1(const seen_f32 *at) { any_seen_f32(at, rows, 1); } \
   static void seen_f32_##rows##_2(const seen_f32 *at) { any_seen_f32(at, rows, 2); }
 SEEN_f32(1) SEEN_f32(2) SEEN_f32(3) SEEN_f32(4) SEEN_f32(5) SEEN_f32(6) SEEN_f32(7) SEEN_f32(8)
@@ -313,11 +317,11 @@ static void (*const tiles_of_seen_f32[8][2])(const seen_f32 *) = {
 /* Channels last: a picture as rows of `width` numbers for each of its places. */
 static void turn_picture_f32(const sl_convolution *how, const float *x, float *to) {
   const sl_axis *rows = &how->rows, *columns = &how->columns;
-  place y = inside(rows, 0), z = inside(columns, 0);
-  int64_t step = columns->x_step, width = how->width, count = z.column - z.row;
-  for (int64_t i = y.row; i < y.column; i++) {
-    float *row = to + (i * columns->length + z.row) * width;
-    const float *from = x + (i - rows->before) * rows->x_step + (z.row - columns->before) * step;
+  stretch y = inside(rows, 0), z = inside(columns, 0);
+  int64_t step = columns->x_step, width = how->width, count = z.end - z.begin;
+  for (int64_t i = y.begin; i < y.end; i++) {
+    float *row = to + (i * columns->length + z.begin) * width;
+    const float *from = x + (i - rows->before) * rows->x_step + (z.begin - columns->before) * step;
     if (step == 1)
       copy_columns_f32(row, (int)width, from, how->x_channel, (int)how->channels, 0, count);
     else

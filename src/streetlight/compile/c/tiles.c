@@ -297,7 +297,7 @@ INLINE void any_dots_f32(const work_f32 *x, int rows, int columns) {
   }
 }
 
-#define DOTS_f32(rows)                                                          \
+#define DOTS_f32(rows)                                                             \
   static void dots_f32_##rows##_1(const work_f32 *x) { any_dots_f32(x, rows, 1); } \
   static void dots_f32_##rows##_2(const work_f32 *x) { any_dots_f32(x, rows, 2); } \
   static void dots_f32_##rows##_3(const work_f32 *x) { any_dots_f32(x, rows, 3); } \
