@@ -110,7 +110,7 @@ def test_the_watch_looks_at_both_sets_and_changes_nothing():
 
 def test_an_outcome_tells_end_and_peak():
     found = outcome("plain network", [0.7, 0.88, 0.82], 10)
-    assert (found.learnt, found.end, found.peak, found.peak_epoch) == (1.0, 0.82, 0.88, 10)
+    assert (found.learnt, found.end, found.highest) == (1.0, 0.82, (0.88, 10))
 
 
 def test_the_story_is_one_table_and_one_picture(tmp_path, capsys):

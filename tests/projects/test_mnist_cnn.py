@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from streetlight import datasets
+from streetlight.augment import TransformedDataset
 from streetlight.datasets import LabelledImages
 from streetlight.projects import images, mnist_cnn
 from streetlight.projects.image_network import load_network
 from streetlight.projects.run_folder import RunOptions
+from streetlight.utils.data import TensorDataset
 
 
 @pytest.fixture
@@ -47,3 +50,11 @@ def test_a_run_leaves_its_pictures_and_answers_later(small, tmp_path, capsys):
 def test_the_network_is_a_small_one():
     weights = mnist_cnn.NETWORK.build().parameters()
     assert sum(weight.numel() for weight in weights) < 150_000
+
+
+def test_the_last_epochs_show_the_digits_as_they_are():
+    dataset = TransformedDataset(TensorDataset(np.ones((2, 1, 2, 2))), lambda images: 2 * images)
+    last = mnist_cnn.ShowUnchanged(dataset, 3)
+    for epoch, shown in ((0, 2), (1, 2), (2, 1), (4, 1)):
+        last.on_epoch_start(SimpleNamespace(epoch=epoch, epochs=5))
+        assert dataset[0][0].max().item() == shown

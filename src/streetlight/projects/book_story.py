@@ -96,14 +96,14 @@ class Outcome:
         return self.curves["test"][-1]
 
     @property
-    def peak(self) -> float:
-        """The highest test accuracy, which can be known only afterwards."""
-        return max(self.curves["test"])
+    def highest(self) -> tuple[float, float]:
+        """The highest test accuracy that was seen, which is known only afterwards, and its epoch.
 
-    @property
-    def peak_epoch(self) -> float:
-        """When that was."""
-        return self.curves["epoch"][self.curves["test"].index(self.peak)]
+        >>> Outcome("", {"epoch": [5, 10], "training": [], "test": [0.8, 0.7]}, 7, 0.9).highest
+        (0.9, 7)
+        """
+        seen = [*zip(self.curves["test"], self.curves["epoch"], strict=True)]
+        return max([*seen, (self.stopped, self.kept)], key=lambda looked: looked[0])
 
 
 def tell(run: RunFolder, outcomes: Mapping[str, Outcome], options: RunOptions) -> None:
@@ -116,10 +116,10 @@ def tell(run: RunFolder, outcomes: Mapping[str, Outcome], options: RunOptions) -
     for name, found in outcomes.items():
         options.say(
             f"{found.title:<20}{percent(found.learnt):>11}{percent(found.end):>9}"
-            f"{percent(found.stopped):>19}{percent(found.peak):>16}"
+            f"{percent(found.stopped):>19}{percent(found.highest[0]):>16}"
         )
         figures = f"{found.learnt:.4f},{found.end:.4f},{found.kept},{found.stopped:.4f}"
-        lines.append(f"{name},{figures},{found.peak_epoch},{found.peak:.4f}")
+        lines.append(f"{name},{figures},{found.highest[1]},{found.highest[0]:.4f}")
     options.say(
         "When to stop is decided by 5,000 other images; the highest is known only afterwards."
     )
@@ -133,7 +133,7 @@ def tell(run: RunFolder, outcomes: Mapping[str, Outcome], options: RunOptions) -
 def overfitting(outcomes: Sequence[Outcome]) -> Figure:
     """Draw the two curves of each experiment in a panel of its own; the first is the plain one."""
     first = outcomes[0]
-    lost = 100 * (first.peak - first.end)
+    lost = 100 * (first.highest[0] - first.end)
     title = (
         f"What overfitting looks like: {percent(first.learnt)} of what was learnt is known by "
         f"heart, and {lost:.1f} points are lost on new images"
@@ -162,7 +162,8 @@ def _draw(axes: Axes, outcome: Outcome) -> None:
             f"{percent(shares[-1])}", (epochs[-1], shares[-1]), xytext=(4, 0),
             textcoords="offset points", color=colour, va="center", annotation_clip=False,
         )  # fmt: skip
-    axes.plot(outcome.peak_epoch, outcome.peak, "o", color=UNSEEN, fillstyle="none", markersize=9)
+    highest, peak = outcome.highest
+    axes.plot(peak, highest, "o", color=UNSEEN, fillstyle="none", markersize=9)
     axes.plot(outcome.kept, outcome.stopped, "o", color=UNSEEN, markersize=6)
     axes.annotate(
         percent(outcome.stopped), (outcome.kept, outcome.stopped), xytext=(4, 12),

@@ -15,10 +15,10 @@ from streetlight.projects.run_folder import RunFolder, RunOptions
 from streetlight.projects.training import drawing, learn
 from streetlight.projects.words import plural
 from streetlight.random import Generator
-from streetlight.train import Trainer
+from streetlight.train import Callback, Trainer
 from streetlight.utils.data import DataLoader, random_split
 
-EPOCHS, BATCH, PEAK_RATE, WEIGHT_DECAY, SMOOTHING, WATCHED = 20, 128, 1e-2, 1e-2, 0.1, 2_000
+EPOCHS, BATCH, PEAK_RATE, WEIGHT_DECAY, SMOOTHING, WATCHED = 16, 128, 1e-2, 1e-2, 0.1, 2_000
 NETWORK = ImageNetwork(
     "mnist", side=28, box=20, hidden=(), dropout=0.4,
     kernels=(24, 48, 96, 96), pooled=(1, 2, 4), padding=1, norm=True,
@@ -27,11 +27,34 @@ CHANGES = Compose([
     RandomAffine(10, translate=(0.06, 0.06), scale=(0.9, 1.1), shear=8),
     ElasticTransform(alpha=30.0, sigma=4.0),
 ])  # fmt: skip
+UNCHANGED = 3  # last epochs
 SAMPLES, LOOKS = 6, 10
 
 
+class ShowUnchanged(Callback):
+    """Shows the digits as they are in the last epochs, when the learning rate is low.
+
+    Resampling makes strokes paler and wider than those that the network will be asked about; so
+    the last epochs fit it, and the statistics of batch norm, to sharp ones.
+
+    Args:
+        dataset: what is learnt from.
+        epochs: how many of the last ones.
+    """
+
+    def __init__(self, dataset: TransformedDataset, epochs: int) -> None:
+        self.dataset, self.epochs = dataset, epochs
+
+    def on_epoch_start(self, trainer: Trainer) -> None:
+        """Leave the changes away from now on, if it is time."""
+        if trainer.epoch >= trainer.epochs - self.epochs:
+            self.dataset.transform = Compose([])
+
+
 def train_cnn(options: RunOptions) -> Judgement:
-    """Train on the 60,000 training images, changed anew at each look; test on the 10,000 others.
+    """Train on the 60,000 training images, test on the 10,000 others.
+
+    Until the last epochs the images are changed anew at each look.
 
     2,000 of the training images are not learnt from: they show at each epoch how well what is
     learnt holds for others.
@@ -55,7 +78,9 @@ def train_cnn(options: RunOptions) -> Judgement:
         f"{plural(epochs, 'epoch')}: about {plural(max(1, round(epochs * 25 / 60)), 'minute')}."
     )
     trainer = prepare(epochs * len(loader))
-    kept = learn(run, trainer, loader, DataLoader(watched, 500), NETWORK.metadata(), options)
+    metadata, last = NETWORK.metadata(), ShowUnchanged(changed, UNCHANGED)
+    validation = DataLoader(watched, 500)
+    kept = learn(run, trainer, loader, validation, metadata, options, watchers=[last])
     with drawing(run):
         draw_changes(run, train.images[:SAMPLES].numpy())
     return images.finish(run, trainer, kept, NETWORK, test, options)
