@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from streetlight import datasets
 from streetlight.augment import TransformedDataset
@@ -42,6 +43,11 @@ def test_a_run_leaves_its_pictures_and_answers_later(small, tmp_path, capsys):
     assert names == {f"{name}.png" for name in pictures}
     images.evaluate(run)
     assert str(outcome) in capsys.readouterr().out
+    bar = np.full((28, 28), 255, np.uint8)
+    bar[4:24, 12:15] = 0
+    Image.fromarray(bar).save(tmp_path / "bar.png")
+    images.predict(run, [tmp_path / "bar.png"])
+    assert f"{tmp_path / 'bar.png'}: " in capsys.readouterr().out
     model, network = load_network(run / "model.safetensors")
     assert network == mnist_cnn.NETWORK
     assert not model.training
