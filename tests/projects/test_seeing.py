@@ -53,14 +53,15 @@ def test_the_largest_kernels_come_first_with_their_answers():
 def test_stages_end_where_the_next_convolution_begins():
     sl.manual_seed(0)
     network = ImageNetwork(
-        "mnist", 12, 10, (4,), dropout=0.5, kernels=(3, 5), pooled=(2,), padding=1, norm=True
-    )
+        "mnist", 12, 10, (4,), dropout=0.5, pixel_dropout=0.2, kernels=(3, 5), pooled=(2,),
+        padding=1, norm=True,
+    )  # fmt: skip
     model = network.build()
     digit = np.random.default_rng(0).random((12, 12)).astype(np.float32)
     first, second = seeing.stages(model, digit, most=4)
     assert (first.channels, first.maps.shape) == (3, (3, 12, 12))
     assert (second.channels, second.maps.shape) == (5, (4, 6, 6))
-    maps = model.eval()[:7](sl.tensor(digit[None, None])).detach().numpy()[0]
+    maps = model.eval()[:8](sl.tensor(digit[None, None])).detach().numpy()[0]
     order = (-maps.mean((1, 2))).argsort()
     np.testing.assert_allclose(second.maps, maps[order[:4]])
 

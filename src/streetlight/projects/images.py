@@ -55,7 +55,7 @@ def draw(folder: Path, model: nn.Module, images: NDArray[np.float32], outcome: J
         _mistakes_title(len(outcome.true) - outcome.right),
     )  # fmt: skip
     pictures.save_figure(figure, folder / "mistakes.png")
-    if isinstance(next(iter(model.children())), nn.Conv2d):
+    if any(isinstance(layer, nn.Conv2d) for layer in model.children()):
         seeing_pictures.draw(folder, model, images, outcome)
     else:
         draw_units(folder, model, images.shape[1])

@@ -102,13 +102,13 @@ def _around(images: Array, places: NDArray[np.int64], convolution: nn.Conv2d) ->
 
 def stages(model: nn.Module, digit: Array, most: int) -> list[Stage]:
     """What each convolution of a network makes of a digit (height, width), in order."""
-    found, x = [], from_numpy(digit[None, None])
+    found, x, convolved = [], from_numpy(digit[None, None]), False
     layers = list(model.named_children())
     following = [name for name, _ in layers[1:]]
     with evaluating(model):
         for (_, layer), after in zip(layers, following, strict=False):
-            x = layer(x)
-            if after.startswith(("conv", "features")):
+            x, convolved = layer(x), convolved or isinstance(layer, nn.Conv2d)
+            if convolved and after.startswith(("conv", "features")):
                 found.append(_strongest_maps(x.numpy()[0], most))
     return found
 

@@ -55,11 +55,11 @@ def draw(folder: Path, model: nn.Module, images: NDArray[np.float32], outcome: J
 
     Args:
         folder: where they go.
-        model: a network that begins with a convolution.
+        model: a sequence of layers, with a convolution before all others that have weights.
         images: (n, height, width), the test digits.
         outcome: what the network said of them.
     """
-    layer: nn.Conv2d = next(iter(model.children()))  # type: ignore[assignment]
+    layer = next(layer for layer in model.children() if isinstance(layer, nn.Conv2d))
     digits = np.stack([images[np.argmax(outcome.true == digit)] for digit in ANSWERED])
     found = strongest_kernels(layer, digits, images, KERNELS, PATCHES)
     save_figure(kernels(found, digits, layer.out_channels), folder / "kernels.png")
