@@ -30,7 +30,7 @@ from streetlight.random import Generator
 from streetlight.train import Trainer
 from streetlight.utils.data import DataLoader, random_split
 
-SECONDS = 35  # an epoch of MNIST takes
+SECONDS = 25  # that an epoch of MNIST takes
 BOX = 20  # pixels that a digit fills in a picture of MNIST
 KNOWN = 10_000  # training digits that `predict` looks for neighbours among
 
@@ -136,7 +136,7 @@ def _announce(task: Task, run: RunFolder, train: LabelledImages, options: RunOpt
     options.say(
         f"Learning {len(train):,} handwritten digits {kind} ({task.name}), "
         f"{plural(epochs, 'epoch')}: about {plural(ceil(epochs * SECONDS / 60), 'minute')}, "
-        "then two minutes of measuring."
+        "then about as long for measuring and drawing."
     )
 
 
