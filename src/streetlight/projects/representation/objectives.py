@@ -84,6 +84,7 @@ class Triplet(Comparison):
 
     name = "triplet"
     uses_labels = True
+    epochs = 3
     batch_size = 64  # the choice of the negatives weighs (2 · 64)³ triplets
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
