@@ -77,7 +77,7 @@ def train_mnist(
         bool, typer.Option("--cnn", help="The best small convolutional network on all 60,000.")
     ] = False,
     seed: Seed = None,
-    epochs: Annotated[int | None, epochs_option("18 (--cnn: 20; --book: 80 to 350)")] = None,
+    epochs: Annotated[int | None, epochs_option("18 (--cnn: 10; --book: 80 to 350)")] = None,
     out: Out = None,
     quiet: Quiet = False,
     resume: Resume = None,

@@ -18,7 +18,7 @@ from streetlight.random import Generator
 from streetlight.train import Callback, Trainer
 from streetlight.utils.data import DataLoader, random_split
 
-EPOCHS, BATCH, PEAK_RATE, WEIGHT_DECAY, SMOOTHING, WATCHED = 20, 128, 1e-2, 1e-2, 0.1, 2_000
+EPOCHS, BATCH, PEAK_RATE, WEIGHT_DECAY, SMOOTHING, WATCHED = 10, 128, 1e-2, 1e-2, 0.1, 2_000
 NETWORK = ImageNetwork(
     "mnist", side=28, box=20, hidden=(), dropout=0.4,
     kernels=(24, 48, 96, 96), pooled=(1, 2, 4), padding=1, norm=True,
