@@ -19,7 +19,7 @@ from streetlight.ops.samples import calls, numbers
 __all__: list[str] = []
 
 Pair = tuple[int, int]
-CHUNK = 2**18  # elements of columns made at a time: they stay in the cache, and memory is bounded
+CHUNK = 2**20  # elements of columns made at a time: few products, and bounded memory
 
 
 def window_counts(
@@ -133,35 +133,44 @@ def pieces(count: int, columns: int) -> Iterator[slice]:
 def _columns(
     xp: Any, x: Array, groups: int, counts: Pair, kernel_size: Pair, **steps: Any
 ) -> Array:
-    """The windows of padded pictures as columns: (N, groups, C / groups · kh · kw, H' · W')."""
-    seen = windows(xp, x, counts, kernel_size, **steps)
+    """The windows of padded pictures as columns: (groups, C / groups · kh · kw, N · H' · W')."""
+    seen = windows(xp, x, counts, kernel_size, **steps).transpose(1, 2, 3, 0, 4, 5)
     rows = x.shape[1] // groups * math.prod(kernel_size)
-    return seen.reshape(len(x), groups, rows, math.prod(counts))
+    return seen.reshape(groups, rows, len(x) * math.prod(counts))
 
 
-def _add_columns(
-    out: Array, columns: Array, counts: Pair, kernel_size: Pair, stride: Pair, dilation: Pair
-) -> None:
-    """Add columns (N, C · kh · kw, H' · W') to where they come from in padded pictures."""
-    parts = columns.reshape(*out.shape[:2], *kernel_size, *counts)
-    for row in range(kernel_size[0]):
-        for column in range(kernel_size[1]):
+def _rows(x: Array, groups: int) -> Array:
+    """The channels of pictures (N, C, H, W) as rows: (groups, C / groups, N · H · W)."""
+    size = len(x) * x.shape[2] * x.shape[3]
+    return x.swapaxes(0, 1).reshape(groups, x.shape[1] // groups, size)
+
+
+def _by_picture(columns: Array, out: Array, kernel_size: Pair, counts: tuple[int, ...]) -> Array:
+    """See columns (groups, C / groups · kh · kw, N · H' · W') as (N, C, kh, kw, H', W')."""
+    parts = columns.reshape(out.shape[1], *kernel_size, len(out), *counts)
+    return parts.transpose(3, 0, 1, 2, *range(4, parts.ndim))
+
+
+def _add_columns(out: Array, parts: Array, stride: Pair, dilation: Pair) -> None:
+    """Add columns (N, C, kh, kw, H', W') to where they come from in padded pictures."""
+    counts = parts.shape[4:]
+    for row in range(parts.shape[2]):
+        for column in range(parts.shape[3]):
             top, left = row * dilation[0], column * dilation[1]
             down = slice(top, top + (counts[0] - 1) * stride[0] + 1, stride[0])
             right = slice(left, left + (counts[1] - 1) * stride[1] + 1, stride[1])
             out[:, :, down, right] += parts[:, :, row, column]
 
 
-def _add_stretches(out: Array, columns: Array, kernel_size: Pair, dilation: Pair) -> None:
+def _add_stretches(out: Array, parts: Array, dilation: Pair) -> None:
     """The same for strides of 1 and rows of columns as long as the padded pictures' own.
 
     All that one place of the kernel adds is then one stretch, with zeros where rows are too long;
     behind the last row, `out` (N, C, H + 1, W) has one more for them.
     """
     flat = out.reshape(*out.shape[:2], -1)
-    parts = columns.reshape(*out.shape[:2], *kernel_size, -1)
-    for row in range(kernel_size[0]):
-        for column in range(kernel_size[1]):
+    for row in range(parts.shape[2]):
+        for column in range(parts.shape[3]):
             start = row * dilation[0] * out.shape[3] + column * dilation[1]
             flat[:, :, start : start + parts.shape[4]] += parts[:, :, row, column]
 
@@ -203,12 +212,13 @@ def _convolution(
     shape = _convolved(x, weight, groups=groups, **geometry)
     how = {"kernel_size": weight.shape[2:], "stride": stride, "dilation": dilation}
     kernels = weight.reshape(groups, shape[1] // groups, math.prod(weight.shape[1:]))
-    out = xp.empty((shape[0], groups, kernels.shape[1], math.prod(shape[2:])), x.dtype)
-    for part in pieces(len(x), groups * kernels.shape[2] * out.shape[3]):
+    out = xp.empty(shape, x.dtype)
+    for part in pieces(len(x), groups * kernels.shape[2] * math.prod(shape[2:])):
         pictures = padded(xp, x[part], padding)
         columns = _columns(xp, pictures, groups, (shape[2], shape[3]), **how)
-        xp.matmul(kernels, columns, out=out[part])
-    return out.reshape(shape)
+        product = xp.matmul(kernels, columns)
+        out[part] = product.reshape(shape[1], len(pictures), *shape[2:]).swapaxes(0, 1)
+    return out
 
 
 @primitive(
@@ -248,14 +258,15 @@ def _convolution_input(
     if in_stretches:
         g = padded(xp, g, (0, 0), more=(0, width - counts[1]))
     kernels = weight.reshape(groups, len(weight) // groups, math.prod(weight.shape[1:]))
-    rows = g.reshape(len(g), groups, kernels.shape[1], math.prod(g.shape[2:]))
     out = xp.zeros((*shape[:2], height + in_stretches, width), g.dtype)
-    for part in pieces(len(g), groups * kernels.shape[2] * rows.shape[3]):
-        columns = xp.matmul(kernels.swapaxes(1, 2), rows[part])
+    for part in pieces(len(g), groups * kernels.shape[2] * math.prod(g.shape[2:])):
+        columns = xp.matmul(kernels.swapaxes(1, 2), _rows(g[part], groups))
         if in_stretches:
-            _add_stretches(out[part], columns, weight.shape[2:], dilation)
+            parts = _by_picture(columns, out[part], weight.shape[2:], (math.prod(g.shape[2:]),))
+            _add_stretches(out[part], parts, dilation)
         else:
-            _add_columns(out[part], columns, counts, weight.shape[2:], stride, dilation)
+            parts = _by_picture(columns, out[part], weight.shape[2:], counts)
+            _add_columns(out[part], parts, stride, dilation)
     return _without_border(xp, out, size, padding)
 
 
@@ -294,14 +305,13 @@ def _convolution_weight(
     shape = _correlated(
         x, g, kernel_size=kernel_size, groups=groups, **_geometry(stride, padding, dilation)
     )
-    rows = g.reshape(len(g), groups, shape[0] // groups, math.prod(counts))
-    out = xp.zeros((groups, rows.shape[2], math.prod(shape[1:])), x.dtype)
-    for part in pieces(len(x), groups * out.shape[2] * rows.shape[3]):
+    out = xp.zeros((groups, shape[0] // groups, math.prod(shape[1:])), x.dtype)
+    for part in pieces(len(x), groups * out.shape[2] * math.prod(counts)):
         pictures = padded(xp, x[part], padding)
         columns = _columns(
             xp, pictures, groups, counts, kernel_size, stride=stride, dilation=dilation
         )
-        out += xp.matmul(rows[part], columns.swapaxes(2, 3)).sum(0, dtype=x.dtype)
+        out += xp.matmul(_rows(g[part], groups), columns.swapaxes(1, 2))
     return out.reshape(shape)
 
 
@@ -346,10 +356,9 @@ def _unfold(
     counts = window_counts(
         "unfold", x.shape[2:], kernel_size, **_geometry(stride, padding, dilation)
     )
-    columns = _columns(
-        xp, padded(xp, x, padding), 1, counts, kernel_size, stride=stride, dilation=dilation
-    )
-    return xp.array(columns[:, 0], order="C")
+    seen = windows(xp, padded(xp, x, padding), counts, kernel_size, stride, dilation)
+    columns = seen.reshape(len(x), x.shape[1] * math.prod(kernel_size), math.prod(counts))
+    return xp.array(columns, order="C")
 
 
 @primitive(
@@ -375,5 +384,5 @@ def _fold(
     counts = window_counts("fold", size, kernel_size, **geometry)
     shape = _folded(y, size, kernel_size, **geometry)
     out = xp.zeros((*shape[:2], size[0] + 2 * padding[0], size[1] + 2 * padding[1]), y.dtype)
-    _add_columns(out, y, counts, kernel_size, stride, dilation)
+    _add_columns(out, y.reshape(*shape[:2], *kernel_size, *counts), stride, dilation)
     return _without_border(xp, out, size, padding)
