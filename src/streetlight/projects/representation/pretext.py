@@ -27,6 +27,11 @@ Pictures = NDArray[np.float32]  # (M, 1, 28, 28), or (M, 3, 28, 28) in colour
 HIDDEN = 256  # units of the head
 
 
+def moved() -> RandomAffine:
+    """A change of place, size and slant: what is learnt must not hang on a few pixels."""
+    return RandomAffine(20, translate=(0.1, 0.1), scale=(0.75, 1.25), shear=20)
+
+
 class Pretext(Task):
     """A task that makes its targets of the pictures alone, and can show what is answered.
 
@@ -83,8 +88,7 @@ class Rotation(Pretext):
     name, outputs = "rotation", 4
 
     def __init__(self) -> None:
-        move = RandomAffine(20, translate=(0.1, 0.1), scale=(0.75, 1.25), shear=20)
-        self.vary = Compose([move, RandomErasing(p=0.5, scale=(0.05, 0.2))])
+        self.vary = Compose([moved(), RandomErasing(p=0.5, scale=(0.05, 0.2))])
 
     def hide(self, images: Pictures) -> tuple[Pictures, NDArray[Any]]:
         """Vary each picture and turn it by quarters that are drawn."""
@@ -245,17 +249,21 @@ class Colour(Painting):
     """Which colours did the strokes have, before the picture was made grey?
 
     The colour of a stroke is its direction (`stroke_colours`), so that it can be found in the grey
-    picture, and whoever finds it knows which strokes make up the digit. The targets are
-    (M, 3, 28, 28).
+    picture, and whoever finds it knows which strokes make up the digit. Pictures are moved a little
+    before. The targets are (M, 3, 28, 28).
 
     Source: Zhang, Isola and Efros, Colorful image colorization, 2016, arXiv:1603.08511.
     """
 
     name, channels = "colour", 3
 
+    def __init__(self) -> None:
+        self.vary = moved()
+
     def hide(self, images: Pictures) -> tuple[Pictures, NDArray[Any]]:
-        """Keep the grey picture; the coloured one is hidden."""
-        return images, stroke_colours(images[:, 0])
+        """Move each picture and keep it grey; the coloured one is hidden."""
+        grey = self.vary(images)
+        return grey, stroke_colours(grey[:, 0])
 
     def reveal(
         self, inputs: Pictures, targets: NDArray[Any], outputs: NDArray[np.float32]
