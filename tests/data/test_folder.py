@@ -51,6 +51,14 @@ def left_out(dataset):
 # ---- what it gives ----
 
 
+@pytest.mark.parametrize(("shade", "channels"), [((90, 93, 95), 1), ((90, 100, 95), 3)])
+def test_traces_of_colour_are_none(tmp_path, shade, channels):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        coloured(colour=shade if name == "a" else (30, 30, 30)).save(tmp_path / name / "x.png")
+    assert ImageFolder(tmp_path).channels == channels
+
+
 def test_samples_are_pictures_in_0_to_1_and_the_number_of_their_class(root):
     dataset = ImageFolder(root)
     assert dataset.classes == ["höhle", "red one"]

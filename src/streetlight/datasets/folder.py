@@ -35,6 +35,7 @@ Pixels = NDArray[np.uint8]
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM")
 LAYOUT = "a folder for each class, with its pictures in it: FOLDER/cat/1.jpg, FOLDER/dog/2.jpg"
+FAINT = 8  # of 255: what lossy formats make of a grey picture is no colour
 SMALLEST, LARGEST, STEP = 8, 96, 4  # sides of the square that pictures are reduced to
 ALL_BYTES = 2**30  # that the reduced pictures may take together
 MOST_BYTES = 2**27  # that one picture may take while it is decoded
@@ -115,7 +116,7 @@ class ImageFolder(Dataset):
         sizes = [header.size for header in headers.values()]
         self.side = side or _fitting_side(sizes, self.channels)
         self.pixels = self._read(found, headers)
-        if channels is None and not any((one != one[:1]).any() for one in self.pixels):
+        if channels is None and not any(np.ptp(one, axis=0).max() > FAINT for one in self.pixels):
             self.channels, self.pixels = 1, self.pixels[:, :1].copy()
         self.sizes = [headers[path].size for path, _ in self.samples]
         self.targets = [label for _, label in self.samples]

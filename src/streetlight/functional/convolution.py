@@ -307,17 +307,22 @@ def _convolve(
     return as_given(out if bias is None else out + bias.reshape(-1, 1, 1), dims, input)
 
 
+def check_padding_name(name: str, padding: str, stride: tuple[int, ...]) -> None:
+    """Refuse what is neither "valid" nor "same", and "same" with strides."""
+    if padding != "valid" and (padding != "same" or set(stride) != {1}):
+        problem = " is for strides of 1" if padding == "same" else " makes no sense"
+        expected = '"valid", "same" with strides of 1, or whole numbers'
+        raise checks.bad_argument(name, "padding", padding, expected, problem)
+
+
 def _padded_by_name(
     name: str, dims: int, pictures: Tensor, kernels: Tensor, padding: str, stride: Pair,
     dilation: Pair,
 ) -> tuple[Tensor, Sizes]:  # fmt: skip
     """Return padding as numbers; where it is odd, the pictures have one more row or column."""
+    check_padding_name(name, padding, stride)
     if padding == "valid":
         return pictures, 0
-    if padding != "same" or stride != (1, 1):
-        problem = " is for strides of 1" if padding == "same" else " makes no sense"
-        expected = '"valid", "same" with strides of 1, or whole numbers'
-        raise checks.bad_argument(name, "padding", padding, expected, problem)
     total = [d * (k - 1) for d, k in zip(dilation, kernels.shape[2:], strict=True)]
     if any(n % 2 for n in total):
         pictures = pad(pictures, (0, total[1] % 2, 0, total[0] % 2))

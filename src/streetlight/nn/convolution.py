@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import streetlight.functional as F
 from streetlight.creation import empty, ones, zeros
 from streetlight.errors import ArgumentError, ShapeError
-from streetlight.functional.convolution import Sizes, sizes
+from streetlight.functional.convolution import Sizes, check_padding_name, sizes
 from streetlight.nn import init
 from streetlight.nn.functional_modules import FunctionalModule
 from streetlight.nn.layers import Dropout, _Norm
@@ -47,8 +47,11 @@ class _Convolution(Module):
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = sizes(name, "kernel_size", kernel_size, dims)
         self.stride = sizes(name, "stride", stride, dims)
-        by_name = isinstance(padding, str)
-        self.padding: Any = padding if by_name else sizes(name, "padding", padding, dims, 0)
+        if isinstance(padding, str):
+            check_padding_name(name, padding, self.stride)
+            self.padding: Any = padding
+        else:
+            self.padding = sizes(name, "padding", padding, dims, 0)
         self.dilation = sizes(name, "dilation", dilation, dims)
         self.output_padding = sizes(name, "output_padding", output_padding, dims, 0)
         self.padding_mode = padding_mode
