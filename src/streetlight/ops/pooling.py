@@ -165,6 +165,12 @@ def _places(xp: Any, x: Array, **how: Any) -> Array:
 def _in_picture(xp: Any, place: Array, size: Any, **how: Any) -> Array:
     """Turn places in the kernel into places in the picture; windows of −inf count from inside."""
     kernel, counts = how["kernel_size"], place.shape[2:]
+    if not any(how["padding"]):  # windows begin in the picture: there is nothing to clip
+        (down, right), (below, aside) = how["stride"], how["dilation"]
+        first = xp.arange(counts[0])[:, None] * (down * size[1]) + xp.arange(counts[1]) * right
+        next_row = below * size[1] - kernel[1] * aside
+        first = first + xp.multiply(place // kernel[1], next_row, dtype=np.int64)
+        return first + xp.multiply(place, aside, dtype=np.int64)
     rows, columns = (
         xp.clip(xp.arange(count)[:, None] * s - p + xp.arange(k) * d, 0, n - 1)
         for n, count, k, s, p, d in zip(
