@@ -24,7 +24,8 @@ MOST_LOOPS = 4  # SL_BATCH of runtime.h
 
 # As `python -m benchmarks.matmul` measured it.
 DOT, COPY = 8, 0.6  # cycles to add up the lanes of a dot product, and to copy an element of b
-SOME_ROWS = 128  # of a are not worth a copy where b lies row by row
+SOME_ROWS = 128  # of a are not worth a copy where b lies row by row and the caches hold it
+MUCH, A_TILE = 1 << 19, 8  # elements of b that they do not hold; rows that read it just once
 FEW_ROWS = 4  # are not worth a copy that is kept
 
 
@@ -34,7 +35,8 @@ def reading(product: Product) -> str:
         return "SL_PACKED"
     if product.a.strides[1] == product.b.strides[0] == 1 and _dots_are_better(product):
         return "SL_DOTS"
-    direct = product.m <= SOME_ROWS and product.b.strides[1] == 1
+    most = SOME_ROWS if product.n * product.k <= MUCH else A_TILE
+    direct = product.m <= most and product.b.strides[1] == 1
     return "SL_DIRECT" if direct else "SL_COPIED"
 
 
