@@ -9,8 +9,7 @@ from typing import Any
 
 from streetlight import nn
 from streetlight.augment import TransformedDataset, Wobble
-from streetlight.errors import FileFormatError
-from streetlight.interop import load, load_metadata
+from streetlight.projects.saved_network import load_saved
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
@@ -111,19 +110,11 @@ def load_network(path: Path) -> tuple[nn.Sequential, ImageNetwork]:
         FileFormatError: it is damaged, or no network of this project.
         StateDictError: the weights are not those of the network it names.
     """
-    try:
-        settings: dict[str, Any] = dict(json.loads(load_metadata(path)["network"]))
-        lists = {name: tuple(value) for name, value in settings.items() if isinstance(value, list)}
-        network = ImageNetwork(**{**settings, **lists})
-        model = network.build()
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, FileFormatError):
-            raise
-        raise FileFormatError(
-            f"{path} does not say which network it holds",
-            expected="the model.safetensors of a digits or mnist run",
-            fix="train again",
-        ) from None
-    model.load_state_dict(load(path))
-    model.eval()
-    return model, network
+
+    def build(settings: Any) -> tuple[nn.Sequential, ImageNetwork]:
+        given: dict[str, Any] = dict(settings)
+        lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
+        network = ImageNetwork(**{**given, **lists})
+        return network.build(), network
+
+    return load_saved(path, "network", "a digits or mnist run", build)

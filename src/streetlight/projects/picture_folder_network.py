@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from streetlight import augment, nn
-from streetlight.errors import FileFormatError
-from streetlight.interop import load, load_metadata
+from streetlight.projects.saved_network import load_saved
 
 SMALL_MAP, LARGE_SIDE, WIDEST = 8, 48, 128
 
@@ -114,17 +114,9 @@ def load_network(path: Path) -> tuple[nn.Sequential, PictureNetwork]:
         FileFormatError: it is damaged, or no network of this project.
         StateDictError: the weights are not those of the network it names.
     """
-    try:
-        network = PictureNetwork(**json.loads(load_metadata(path)["network"]))
-        model = network.build()
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, FileFormatError):
-            raise
-        raise FileFormatError(
-            f"{path} does not say which network it holds",
-            expected="the model.safetensors of an images run",
-            fix="train again",
-        ) from None
-    model.load_state_dict(load(path))
-    model.eval()
-    return model, network
+
+    def build(settings: Any) -> tuple[nn.Sequential, PictureNetwork]:
+        network = PictureNetwork(**settings)
+        return network.build(), network
+
+    return load_saved(path, "network", "an images run", build)

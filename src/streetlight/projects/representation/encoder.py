@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from streetlight import nn
-from streetlight.errors import FileFormatError
-from streetlight.interop import load, load_metadata
 from streetlight.projects.representation.catalogue import find_task
+from streetlight.projects.saved_network import load_saved
 
 SIDE = 28  # pixels of a picture
 
@@ -63,17 +62,9 @@ def load_network(path: Path) -> tuple[nn.Sequential, EncoderNetwork]:
         FileFormatError: it is damaged, or no encoder.
         StateDictError: the weights are not those of the encoder it names.
     """
-    try:
-        settings: dict[str, Any] = json.loads(load_metadata(path)["encoder"])
+
+    def build(settings: Any) -> tuple[nn.Sequential, EncoderNetwork]:
         network = EncoderNetwork(**{**settings, "widths": tuple(settings["widths"])})
-        model = find_task(network.task).network(network.build(), network.features)
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, FileFormatError):
-            raise
-        raise FileFormatError(
-            f"{path} does not say which encoder it holds",
-            expected="the model.safetensors of a contrastive run",
-            fix="train again",
-        ) from None
-    model.load_state_dict(load(path))
-    return model.eval(), network
+        return find_task(network.task).network(network.build(), network.features), network
+
+    return load_saved(path, "encoder", "a contrastive run", build)
